@@ -1,0 +1,42 @@
+/** What the aggregator tells the boards, and what boards tell about themselves, as plain data. */
+import type { ModelSpec } from '../model/spec.ts';
+import type { TrainSettings } from '../model/settings.ts';
+import type { RejectReason } from './update.ts';
+
+/** `round/current` (retained): what is asked of the boards now. */
+export interface RoundPlan {
+  /** 0 is the statistics round. */
+  readonly round: number;
+  readonly kind: 'statistics' | 'training' | 'finished';
+  /** Version of the global model to train from. */
+  readonly modelVersion: number;
+  /** Milliseconds that the round stays open from its opening; 0 = until its quorum. */
+  readonly deadlineMs: number;
+  readonly spec: ModelSpec;
+  readonly settings: TrainSettings;
+}
+
+/** `round/closed`: the keys that were counted. A board deletes an outbox row only when it finds its key here (or in a final receipt). */
+export interface RoundClosed {
+  readonly round: number;
+  readonly accepted: readonly { readonly device: string; readonly seq: number }[];
+}
+
+/** `receipt/<device>`: sent after the update is committed (or refused). */
+export interface Receipt {
+  readonly round: number;
+  readonly seq: number;
+  readonly verdict: 'accepted' | 'duplicate' | 'rejected';
+  /** Set when rejected. */
+  readonly reason: RejectReason | null;
+  /** The round has closed: nothing about this key will change any more. */
+  readonly final: boolean;
+}
+
+/** `status/<device>` (retained; `offline` is the last will). */
+export interface DeviceStatus {
+  readonly device: string;
+  readonly state: 'online' | 'finished' | 'offline';
+  /** Names of the modalities that the board has. */
+  readonly modalities: readonly string[];
+}

@@ -1,0 +1,29 @@
+/** One closed round as it is logged (a JSON line), stored and drawn. */
+
+/** Accuracy in [0, 1] on held-out windows, per condition. */
+export interface Evaluation {
+  readonly clean: number;
+  /** By modality name: that modality taken away from every test window. */
+  readonly missing: Readonly<Record<string, number>>;
+  /** By modality name: that modality degraded in every test window. */
+  readonly degraded: Readonly<Record<string, number>>;
+}
+
+export interface RoundRecord {
+  readonly round: number;
+  readonly kind: 'statistics' | 'training';
+  /** Version of the global model that the round produced. */
+  readonly version: number;
+  /** Devices counted, sorted. */
+  readonly devices: readonly string[];
+  /** Rejections while the round was open, by reason; only reasons that occurred. */
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly durationMs: number;
+  /** Sums over the counted updates, bytes: encoded prototypes, encoded model delta, whole payload, and what the same content takes as float32. */
+  readonly bytes: { readonly prototypes: number; readonly model: number; readonly payload: number; readonly fp32: number };
+  /** By modality name: mean quality over windows that had it (null: none had), and share of windows without it. */
+  readonly modalities: Readonly<Record<string, { readonly meanQuality: number | null; readonly missingShare: number }>>;
+  /** Predict-then-train over the round's windows: accuracy in [0, 1] and mean cross-entropy. Null in round 0. */
+  readonly online: { readonly accuracy: number; readonly loss: number } | null;
+  readonly evaluation: Evaluation | null;
+}
