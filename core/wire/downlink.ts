@@ -1,6 +1,8 @@
 /** What the aggregator tells the boards, and what boards tell about themselves, as plain data. */
-import type { ModelSpec } from '../model/spec.ts';
 import type { TrainSettings } from '../model/settings.ts';
+import type { ModelSpec } from '../model/spec.ts';
+import type { Normalization } from '../qqr/normalization.ts';
+import type { PrototypeSet } from '../qqr/prototype.ts';
 import type { RejectReason } from './update.ts';
 
 /** `round/current` (retained): what is asked of the boards now. */
@@ -14,6 +16,26 @@ export interface RoundPlan {
   readonly deadlineMs: number;
   readonly spec: ModelSpec;
   readonly settings: TrainSettings;
+}
+
+/** `global/model` (retained): the whole model at one version. */
+export interface GlobalModel {
+  /** The round that produced it. */
+  readonly round: number;
+  readonly version: number;
+  readonly shapeHash: number;
+  /** Flat parameter vector, every value finite. Its length is the sender's claim: compare it with the layout's. */
+  readonly params: Float32Array;
+  /** Null until round 0 has closed. */
+  readonly normalization: Normalization | null;
+}
+
+/** `global/prototypes` (retained): the persistent prototypes of the same version. */
+export interface GlobalPrototypes {
+  readonly round: number;
+  readonly version: number;
+  readonly shapeHash: number;
+  readonly prototypes: PrototypeSet;
 }
 
 /** `round/closed`: the keys that were counted. A board deletes an outbox row only when it finds its key here (or in a final receipt). */

@@ -2,16 +2,10 @@
  * A board's update as plain data: what `messages.ts` encodes and `decode.ts` yields after every check.
  * The proto file is the contract with other languages; these types are its meaning here.
  */
+import type { ChannelSums } from '../qqr/normalization.ts';
 import type { Quantized } from '../quant/affine.ts';
 
-/** What round 0 asks for instead of training: sums for the fleet's normalization. */
-export interface ChannelSums {
-  /** Samples summed. */
-  readonly count: number;
-  /** Per channel Σx and Σx², rounded to multiples of 2⁻¹⁰ so that their sums are exact in any order. */
-  readonly sum: readonly number[];
-  readonly sumSquares: readonly number[];
-}
+export type { ChannelSums } from '../qqr/normalization.ts';
 
 export interface ModalityReport {
   /** Windows that had the modality. */
@@ -67,7 +61,17 @@ export interface Update {
 
 /** Why the aggregator does not count an update. Closed: dashboards and counters enumerate it. */
 export const REJECT_REASONS = [
-  'too-large', 'malformed', 'wrong-protocol', 'wrong-device', 'unknown-device', 'wrong-shape', 'wrong-round', 'wrong-version',
-  'not-finite', 'out-of-range', 'norm-too-large', 'late',
+  'too-large',
+  'malformed',
+  'wrong-protocol',
+  'wrong-device',
+  'unknown-device',
+  'wrong-shape',
+  'wrong-round',
+  'wrong-version',
+  'not-finite',
+  'out-of-range',
+  'norm-too-large',
+  'late',
 ] as const;
 export type RejectReason = (typeof REJECT_REASONS)[number];

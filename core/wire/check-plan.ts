@@ -1,0 +1,88 @@
+/**
+ * A parsed round plan → plain data within every bound of qqr.proto. A board builds its network and its buffers from these
+ * numbers, so each is bounded before anything is allocated by it.
+ */
+import type { Fill, TrainSettings } from '../model/settings.ts';
+import type { ModalitySpec, ModelSpec } from '../model/spec.ts';
+import { isBits } from '../quant/affine.ts';
+import type { RoundPlan } from './downlink.ts';
+import { type Decoded, refuse } from './frame.ts';
+import type * as pb from './gen/qqr_pb.ts';
+import * as limits from './limits.ts';
+
+const KINDS = ['statistics', 'training', 'finished'] as const;
+const FILLS = ['zero-input', 'zero-embedding', 'pnr'] as const satisfies readonly Fill[];
+
+/** Refuses 'malformed' for unknown words and missing parts, 'out-of-range' for numbers out of bounds. */
+export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
+  const { round, modelVersion, deadlineMs } = message;
+  const kind = KINDS.find((known) => known === message.kind);
+  if (kind === undefined) return refuse('malformed', 'an unknown kind of round');
+  if (message.spec === undefined || message.settings === undefined)
+    return refuse('malformed', 'spec or settings are missing');
+  const spec = toSpec(message.spec);
+  if (!spec.ok) return spec;
+  const settings = toSettings(message.settings);
+  if (!settings.ok) return settings;
+  return { ok: true, value: { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value } };
+}
+
+function toSpec({ modalities, classes, conv, embedding, hidden }: pb.ModelSpec): Decoded<ModelSpec> {
+  if (!isWithin(modalities.length, 1, limits.MAX_MODALITIES))
+    return refuse('out-of-range', `${modalities.length} modalities`);
+  if (!areTexts(modalities.map((modality) => modality.name))) return refuse('malformed', 'names of modalities');
+  if (!isWithin(classes.length, 1, limits.MAX_CLASSES)) return refuse('out-of-range', `${classes.length} classes`);
+  if (!areTexts(classes)) return refuse('malformed', 'names of classes');
+  if (!isWithin(conv.length, 1, limits.MAX_CONV_LAYERS)) return refuse('out-of-range', `${conv.length} layers`);
+  const sizes = conv.flatMap((layer) => [layer.filters, layer.kernel, layer.stride]);
+  if (![...sizes, hidden].every((size) => isWithin(size, 1, limits.MAX_LAYER_SIZE)))
+    return refuse('out-of-range', 'a size of a layer');
+  if (!isWithin(embedding, 1, limits.MAX_EMBEDDING)) return refuse('out-of-range', `an embedding of ${embedding}`);
+  const checked: ModalitySpec[] = [];
+  for (const modality of modalities) {
+    const one = toModality(modality);
+    if (!one.ok) return one;
+    checked.push(one.value);
+  }
+  const layers = conv.map(({ filters, kernel, stride }) => ({ filters, kernel, stride }));
+  return { ok: true, value: { modalities: checked, classes, conv: layers, embedding, hidden } };
+}
+
+function toModality({ name, unit, channels, sampleRateHz, samples }: pb.ModalitySpec): Decoded<ModalitySpec> {
+  if (!areTexts([unit])) return refuse('malformed', 'a unit');
+  if (!isWithin(channels.length, 1, limits.MAX_CHANNELS) || !areTexts(channels))
+    return refuse('malformed', 'names of channels');
+  if (!(sampleRateHz > 0 && sampleRateHz <= limits.MAX_RATE_HZ)) return refuse('out-of-range', `${sampleRateHz} Hz`);
+  if (!isWithin(samples, 1, limits.MAX_SAMPLES)) return refuse('out-of-range', `windows of ${samples} samples`);
+  return { ok: true, value: { name, unit, channels, sampleRateHz, samples } };
+}
+
+function toSettings(message: pb.TrainSettings): Decoded<TrainSettings> {
+  const { $typeName, $unknown, ...settings } = message;
+  const fill = FILLS.find((known) => known === settings.fill);
+  if (fill === undefined) return refuse('malformed', 'an unknown way to fill');
+  if (!areTexts([settings.strategy])) return refuse('malformed', 'the name of the strategy');
+  const isPositive = (value: number) => value > 0 && Number.isFinite(value);
+  if (!isPositive(settings.learningRate)) return refuse('out-of-range', `a learning rate of ${settings.learningRate}`);
+  if (!isPositive(settings.fillTemperature) || !isPositive(settings.alignTemperature))
+    return refuse('out-of-range', 'a temperature');
+  if (settings.alignWeight !== 0 && !isPositive(settings.alignWeight))
+    return refuse('out-of-range', 'the weight of alignment');
+  if (!isWithin(settings.localSteps, 1, limits.MAX_LOCAL_STEPS))
+    return refuse('out-of-range', `${settings.localSteps} steps`);
+  if (!isWithin(settings.windowsPerRound, 1, limits.MAX_WINDOWS))
+    return refuse('out-of-range', `${settings.windowsPerRound} windows`);
+  if (!isBits(settings.prototypeBits) || !isBits(settings.modelBits)) return refuse('out-of-range', 'bits of a value');
+  return { ok: true, value: { ...settings, fill } };
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return value >= least && value <= most;
+}
+
+/** Non-empty, not too long, all different. */
+function areTexts(texts: readonly string[]): boolean {
+  return (
+    new Set(texts).size === texts.length && texts.every((text) => isWithin(text.length, 1, limits.MAX_TEXT_LENGTH))
+  );
+}

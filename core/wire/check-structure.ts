@@ -1,0 +1,142 @@
+/**
+ * Structure of a parsed update against what was asked: everything there in the right number, every index and count in its
+ * range, every array as long as its shape says. Looks at lengths and integers only; reals come after (`check-values.ts`).
+ * Reasons: 'malformed' for shape, 'out-of-range' for counts and weights.
+ */
+import type { ModelSpec } from '../model/spec.ts';
+import { isBits } from '../quant/affine.ts';
+import { isCleanlyPacked, packedBytes } from '../quant/pack.ts';
+import { type Refusal, refuse } from './frame.ts';
+import type * as pb from './gen/qqr_pb.ts';
+import { MAX_BACKLOG, MAX_WINDOWS, WEIGHT_PER_WINDOW } from './limits.ts';
+
+/** The parameter tensors of one group, in order, as numbers of values (`params.ts` has the whole layout). */
+export interface GroupShape {
+  /** Index of the modality, or −1 for the fusion head. */
+  readonly group: number;
+  readonly sizes: readonly number[];
+}
+
+/** What the round asks for. */
+export interface Asked {
+  readonly kind: 'statistics' | 'training';
+  readonly spec: ModelSpec;
+  readonly layout: readonly GroupShape[];
+}
+
+/** First fault of `message`, or null. */
+export function checkStructure(message: pb.Update, expect: Asked): Refusal | null {
+  return (
+    checkCounts(message) ??
+    checkModalities(message, expect) ??
+    (expect.kind === 'statistics' && message.model.length > 0
+      ? refuse('malformed', 'a model in the statistics round')
+      : checkModel(message.model, expect))
+  );
+}
+
+function checkCounts({ windows, backlog, online }: pb.Update): Refusal | null {
+  if (windows < 1 || windows > MAX_WINDOWS)
+    return refuse('out-of-range', `${windows} windows, 1 to ${MAX_WINDOWS} are possible`);
+  if (backlog > MAX_BACKLOG) return refuse('out-of-range', `a backlog of ${backlog} windows`);
+  if (online === undefined) return refuse('malformed', 'online is missing');
+  if (online.correct > online.count || online.count > windows) {
+    return refuse('out-of-range', `${online.correct} correct of ${online.count} predictions on ${windows} windows`);
+  }
+  return null;
+}
+
+function checkModalities(message: pb.Update, { spec, kind }: Asked): Refusal | null {
+  if (message.modalities.length !== spec.modalities.length) {
+    return refuse('malformed', `${message.modalities.length} modalities, expected ${spec.modalities.length}`);
+  }
+  for (const [m, report] of message.modalities.entries()) {
+    const where = `modalities[${m}]`;
+    if (report.windowsPresent > message.windows) {
+      return refuse('out-of-range', `${where}: present in ${report.windowsPresent} of ${message.windows} windows`);
+    }
+    if (report.weight > WEIGHT_PER_WINDOW * report.windowsPresent) {
+      return refuse('out-of-range', `${where}: weight ${report.weight} from ${report.windowsPresent} windows`);
+    }
+    if (report.prototypes !== undefined && kind === 'statistics')
+      return refuse('malformed', `${where}: prototypes in the statistics round`);
+    if (report.sums !== undefined && kind === 'training')
+      return refuse('malformed', `${where}: channel sums in a training round`);
+    const fault = checkPrototypes(report, spec, where) ?? checkSums(report, spec, m, where);
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
+function checkPrototypes(
+  { prototypes, windowsPresent }: pb.ModalityReport,
+  spec: ModelSpec,
+  where: string,
+): Refusal | null {
+  if (prototypes === undefined) return null;
+  const { classes, weights, values } = prototypes;
+  if (weights.length !== classes.length)
+    return refuse('malformed', `${where}: ${classes.length} classes, ${weights.length} weights`);
+  let previous = -1;
+  for (const index of classes) {
+    if (index <= previous || index >= spec.classes.length)
+      return refuse('malformed', `${where}: class ${index} after ${previous}`);
+    previous = index;
+  }
+  let total = 0;
+  for (const weight of weights) {
+    if (weight < 1) return refuse('out-of-range', `${where}: a prototype of weight 0`);
+    total += weight;
+  }
+  if (total > WEIGHT_PER_WINDOW * windowsPresent) {
+    return refuse('out-of-range', `${where}: prototypes of weight ${total} from ${windowsPresent} windows`);
+  }
+  return checkQuantized(values, classes.length * spec.embedding, `${where}.prototypes`);
+}
+
+function checkSums(
+  { sums, windowsPresent }: pb.ModalityReport,
+  spec: ModelSpec,
+  m: number,
+  where: string,
+): Refusal | null {
+  if (sums === undefined) return null;
+  const { channels, samples } = spec.modalities[m] as ModelSpec['modalities'][number];
+  if (sums.sum.length !== channels.length || sums.sumSquares.length !== channels.length) {
+    return refuse(
+      'malformed',
+      `${where}: ${sums.sum.length} and ${sums.sumSquares.length} sums of ${channels.length} channels`,
+    );
+  }
+  return sums.count > windowsPresent * samples
+    ? refuse('out-of-range', `${where}: ${sums.count} samples in ${windowsPresent} windows of ${samples}`)
+    : null;
+}
+
+function checkModel(model: readonly pb.GroupDelta[], { layout }: Asked): Refusal | null {
+  const seen = new Set<number>();
+  for (const { group, tensors } of model) {
+    const shape = layout.find((known) => known.group === group);
+    if (shape === undefined) return refuse('malformed', `group ${group} does not exist`);
+    if (seen.has(group)) return refuse('malformed', `group ${group} twice`);
+    seen.add(group);
+    if (tensors.length !== shape.sizes.length) {
+      return refuse('malformed', `group ${group}: ${tensors.length} tensors, expected ${shape.sizes.length}`);
+    }
+    for (const [i, tensor] of tensors.entries()) {
+      const fault = checkQuantized(tensor, shape.sizes[i] as number, `group ${group}, tensor ${i}`);
+      if (fault !== null) return fault;
+    }
+  }
+  return null;
+}
+
+function checkQuantized(quantized: pb.Quantized | undefined, length: number, where: string): Refusal | null {
+  if (quantized === undefined) return refuse('malformed', `${where}: values are missing`);
+  const { bits, lo, step, packed } = quantized;
+  if (!isBits(bits)) return refuse('malformed', `${where}: ${bits} bits`);
+  const expected = packedBytes(length, bits);
+  if (packed.length !== expected) return refuse('malformed', `${where}: ${packed.length} bytes, expected ${expected}`);
+  if (bits === 32) return lo === 0 && step === 0 ? null : refuse('malformed', `${where}: lo and step beside float32`);
+  return isCleanlyPacked(packed, bits, length) ? null : refuse('malformed', `${where}: bits behind the last code`);
+}
