@@ -1,5 +1,5 @@
 /**
- * What flows from a sensor (or a recording of one) to the windower, in order of time.
+ * What flows from a sensor (or a recording of one) to the windower: events in order of their first instant.
  * Blocks, not single samples: an IMU's FIFO is read in bursts, a file in runs, and the hot path must not allocate per sample.
  */
 
