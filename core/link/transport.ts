@@ -15,6 +15,12 @@ export interface PublishOptions {
   readonly retain?: boolean;
 }
 
+/** What the broker publishes in a client's name when the connection breaks without a DISCONNECT (MQTT 3.1.1 §3.1.2.5). */
+export interface LastWill extends PublishOptions {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
+
 /** Called one message at a time per transport; with QoS 1 the message is acknowledged after the promise resolves. Must not reject. */
 export type MessageHandler = (message: Message) => void | Promise<void>;
 

@@ -1,0 +1,65 @@
+/**
+ * THE SPINE of a board:  sensor → window → measures and quality → buffer   and, beside it,   buffer → train → outbox → aggregator.
+ * The two halves meet only in the board's database. Acquisition never waits for training; what is buffered survives a kill.
+ */
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { Lifecycle } from '../core/base/lifecycle.ts';
+import type { Log } from '../core/base/log.ts';
+import type { Sensor } from './sensors/sensor.ts';
+import type { AgentStore } from './store/agent-store.ts';
+import type { Recorder } from './stream/recorder.ts';
+import type { Session } from './sync/session.ts';
+
+export interface PipelineParts {
+  readonly sensor: Sensor;
+  readonly recorder: Recorder;
+  readonly store: AgentStore;
+  readonly session: Session;
+  /** Told after each ingest, so that a learner that waits for windows looks again. */
+  readonly arrived: () => void;
+  readonly log: Log;
+}
+
+export interface Pipeline extends Lifecycle {
+  /** Resolves when the aggregator has finished or the recording has ended and everything is delivered; rejects with what broke. */
+  readonly finished: Promise<void>;
+}
+
+export function createPipeline({ sensor, recorder, store, session, arrived, log }: PipelineParts): Pipeline {
+  let acquisitionFailed: (reason: unknown) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => {
+    acquisitionFailed = reject;
+  });
+  const finished = Promise.race([session.finished, failure]);
+  finished.catch(() => undefined); // whoever awaits it is told; nobody has to
+  let acquisition: Promise<void> = Promise.resolve();
+
+  async function acquire(signal: AbortSignal): Promise<void> {
+    const position = store.ingestPosition();
+    if (position?.streamEnded) return;
+    for await (const event of sensor.events(position?.resumeAtUs ?? 0, signal)) {
+      recorder.push(event);
+      if (!recorder.due()) continue;
+      store.ingest(recorder.take({ streamEnded: false }));
+      arrived();
+      await yieldToEventLoop(); // the link and the other boards of a replay get their turn
+    }
+    if (signal.aborted) return;
+    recorder.end();
+    store.ingest(recorder.take({ streamEnded: true }));
+    arrived();
+    log.info(recorder.stats(), 'stream ended');
+  }
+
+  return {
+    finished,
+    async start(signal) {
+      await session.start(signal);
+      acquisition = acquire(signal).catch(acquisitionFailed);
+    },
+    async stop() {
+      await session.stop();
+      await acquisition;
+    },
+  };
+}

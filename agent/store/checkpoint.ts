@@ -1,0 +1,70 @@
+/**
+ * What the learner resumes from, and which windows it has used (DESIGN §2, "one transaction is the truth").
+ * Invariant: the cursor, the log of used windows and the outgoing update change together or not at all.
+ */
+import { bytesOf, floatsOf } from './chunks.ts';
+import type { Db } from './db.ts';
+
+export interface Checkpoint {
+  /** The last round trained in (0: statistics sent). */
+  readonly round: number;
+  /** Index of the last window used; −1 before the first. */
+  readonly cursor: number;
+  /** Sequence number of the last update committed. */
+  readonly seq: number;
+  /** Version of the global model that `params` were trained from. */
+  readonly modelVersion: number;
+  /** Flat parameters after training; empty before the first training round. */
+  readonly params: Float32Array;
+  /** What quantization left out so far (error feedback), same layout; empty while there is none. */
+  readonly residual: Float32Array;
+}
+
+export interface CheckpointTable {
+  read(): Checkpoint | null;
+  /** Call inside a transaction, as the next. */
+  write(checkpoint: Checkpoint): void;
+  /** Throws when one of the windows has been used before. */
+  logUse(windowIndices: readonly number[], key: { readonly round: number; readonly seq: number }): void;
+  /** Every use so far, ascending index. */
+  uses(): WindowUse[];
+}
+
+export interface WindowUse {
+  readonly windowIndex: number;
+  readonly round: number;
+  readonly seq: number;
+}
+
+interface Row {
+  readonly round: number;
+  readonly cursor: number;
+  readonly seq: number;
+  readonly modelVersion: number;
+  readonly params: Buffer;
+  readonly residual: Buffer;
+}
+
+export function checkpointTable(db: Db): CheckpointTable {
+  const select = db.prepare<[], Row>(
+    'SELECT round, cursor, seq, model_version AS modelVersion, params, residual FROM checkpoint',
+  );
+  const replace = db.prepare(
+    'REPLACE INTO checkpoint (id, round, cursor, seq, model_version, params, residual) VALUES (1, ?, ?, ?, ?, ?, ?)',
+  );
+  const use = db.prepare('INSERT INTO training_log (window_index, round, seq) VALUES (?, ?, ?)');
+  const uses = db.prepare<[], WindowUse>(
+    'SELECT window_index AS windowIndex, round, seq FROM training_log ORDER BY window_index',
+  );
+  return {
+    read() {
+      const row = select.get();
+      return row === undefined ? null : { ...row, params: floatsOf(row.params), residual: floatsOf(row.residual) };
+    },
+    write: (c) => void replace.run(c.round, c.cursor, c.seq, c.modelVersion, bytesOf(c.params), bytesOf(c.residual)),
+    logUse(windowIndices, { round, seq }) {
+      for (const index of windowIndices) use.run(index, round, seq);
+    },
+    uses: () => uses.all(),
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * The raw stream on disk: per modality one blob of about a second, float32 values and compact times.
+ * Times: the second differences of the sample times as zigzag varints (LEB128); a regular stream costs one byte a sample.
+ * Invariant: a modality's stored times strictly increase, so a replay that resumes earlier stores nothing twice.
+ */
+import type { SampleBlock } from '../../core/stream/event.ts';
+import type { Db } from './db.ts';
+
+/** A chunk closes when it spans this long. */
+const CHUNK_US = 1_000_000;
+/** Modalities that fit in a chunk's id. */
+export const MAX_MODALITIES = 16;
+
+export interface ChunkTable {
+  /** Appends the samples later than `lastUs[modality]` and moves those times forward in place. Call inside a transaction. */
+  append(blocks: readonly SampleBlock[], lastUs: number[]): void;
+  /** Stored chunks in order of their first sample, from the one at or after `fromUs`. Owned by the caller. */
+  read(fromUs: number): IterableIterator<SampleBlock>;
+}
+
+interface ChunkRow {
+  readonly id: number;
+  readonly samples: number;
+  readonly channels: number;
+  readonly times: Buffer;
+  readonly values: Buffer;
+}
+
+export function chunkTable(db: Db): ChunkTable {
+  const insert = db.prepare('INSERT INTO chunks (id, samples, channels, times, "values") VALUES (?, ?, ?, ?, ?)');
+  const select = db.prepare<[number], ChunkRow>('SELECT * FROM chunks WHERE id >= ? ORDER BY id');
+  return {
+    append(blocks, lastUs) {
+      for (const modality of new Set(blocks.map((block) => block.modality))) {
+        const merged = mergeNew(blocks, modality, lastUs[modality] ?? Number.NEGATIVE_INFINITY);
+        const { tUs, values } = merged;
+        const channels = values.length / Math.max(1, tUs.length);
+        for (let from = 0; from < tUs.length; ) {
+          const to = chunkEnd(tUs, from);
+          const part = values.subarray(from * channels, to * channels);
+          insert.run(
+            Number(tUs[from]) * MAX_MODALITIES + modality,
+            to - from,
+            channels,
+            packTimes(tUs.subarray(from, to)),
+            bytesOf(part),
+          );
+          lastUs[modality] = Number(tUs[to - 1]);
+          from = to;
+        }
+      }
+    },
+    *read(fromUs) {
+      for (const row of select.iterate(fromUs * MAX_MODALITIES)) {
+        const modality = row.id % MAX_MODALITIES;
+        const tUs = unpackTimes(row.times, (row.id - modality) / MAX_MODALITIES, row.samples);
+        yield { kind: 'samples', modality, tUs, values: floatsOf(row.values) };
+      }
+    },
+  };
+}
+
+/** The blocks of one modality as one run, without the samples at or before `lastUs`. */
+function mergeNew(
+  blocks: readonly SampleBlock[],
+  modality: number,
+  lastUs: number,
+): Pick<SampleBlock, 'tUs' | 'values'> {
+  const parts: Pick<SampleBlock, 'tUs' | 'values'>[] = [];
+  let samples = 0;
+  let floats = 0;
+  for (const block of blocks) {
+    if (block.modality !== modality) continue;
+    let skip = 0;
+    while (skip < block.tUs.length && Number(block.tUs[skip]) <= lastUs) skip++;
+    if (skip === block.tUs.length) continue;
+    const channels = block.values.length / block.tUs.length;
+    const part = { tUs: block.tUs.subarray(skip), values: block.values.subarray(skip * channels) };
+    parts.push(part);
+    samples += part.tUs.length;
+    floats += part.values.length;
+    lastUs = Number(block.tUs.at(-1));
+  }
+  const tUs = new Float64Array(samples);
+  const values = new Float32Array(floats);
+  let atTime = 0;
+  let atValue = 0;
+  for (const part of parts) {
+    tUs.set(part.tUs, atTime);
+    values.set(part.values, atValue);
+    atTime += part.tUs.length;
+    atValue += part.values.length;
+  }
+  return { tUs, values };
+}
+
+function chunkEnd(tUs: Float64Array, from: number): number {
+  const limit = Number(tUs[from]) + CHUNK_US;
+  let to = from + 1;
+  while (to < tUs.length && Number(tUs[to]) < limit) to++;
+  return to;
+}
+
+/** Second differences after the first time, which the row's id holds. `tUs` are integers. */
+export function packTimes(tUs: Float64Array): Uint8Array {
+  const out: number[] = [];
+  let lastDelta = 0;
+  for (let i = 1; i < tUs.length; i++) {
+    const delta = Number(tUs[i]) - Number(tUs[i - 1]);
+    const change = delta - lastDelta;
+    let code = change < 0 ? -2 * change - 1 : 2 * change;
+    while (code >= 128) {
+      out.push((code % 128) + 128);
+      code = Math.floor(code / 128);
+    }
+    out.push(code);
+    lastDelta = delta;
+  }
+  return Uint8Array.from(out);
+}
+
+/** Inverse of `packTimes`: `samples` times from `firstUs` on. */
+export function unpackTimes(packed: Uint8Array, firstUs: number, samples: number): Float64Array {
+  const tUs = new Float64Array(samples);
+  let at = 0;
+  let delta = 0;
+  let time = firstUs;
+  for (let i = 0; i < samples; i++) {
+    if (i > 0) {
+      let code = 0;
+      let scale = 1;
+      let byte = Number(packed[at++]);
+      for (; byte >= 128; byte = Number(packed[at++]), scale *= 128) code += (byte - 128) * scale;
+      code += byte * scale;
+      delta += code % 2 === 1 ? -(code + 1) / 2 : code / 2;
+      time += delta;
+    }
+    tUs[i] = time;
+  }
+  return tUs;
+}
+
+/** The bytes of a typed array, not copied. */
+export function bytesOf(array: Float32Array | Float64Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** float32 little-endian bytes as an array of its own (a Buffer may be unaligned in a shared pool). */
+export function floatsOf(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.slice().buffer);
+}

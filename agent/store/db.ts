@@ -1,0 +1,122 @@
+/**
+ * The board's one SQLite file: opening, transactions, and what happens when the file is damaged.
+ * Two processes share it (acquisition writes the stream, the learner writes checkpoints), hence WAL and a busy timeout.
+ * Invariant: a damaged file never stops the board twice. Its owner moves it aside and starts a fresh one.
+ */
+import { existsSync, renameSync } from 'node:fs';
+import Sqlite from 'better-sqlite3';
+import { AppError } from '../../core/base/errors.ts';
+import type { Log } from '../../core/base/log.ts';
+import { migrate } from './migrations.ts';
+
+export type Db = Sqlite.Database;
+
+export interface DbOptions {
+  /** `normal`: power loss may take the last second of the stream, never consistency. `full`: it takes nothing. */
+  readonly durability: 'normal' | 'full';
+  /** True for the process that owns the file: it checks it and quarantines a damaged one. Others get an error. */
+  readonly owner: boolean;
+  readonly log: Log;
+}
+
+const BUSY_TIMEOUT_MS = 10_000;
+/**
+ * A commit writes whole pages. At one commit a second, two modalities at 100 Hz, with their windows: 112 bytes written per sample with
+ * pages of 1 KiB, 173 with 2 KiB, 216 with 4 KiB (SQLite's default).
+ */
+const PAGE_BYTES = 1024;
+/** Pages in the write-ahead log before they are copied into the file: 4 MiB. */
+const CHECKPOINT_PAGES = 4096;
+const DAMAGED = /^SQLITE_(NOTADB|CORRUPT)/;
+
+/** Opens (creates, migrates) the file. AppError 'storage-failed' when that is impossible. */
+export function openDb(path: string, options: DbOptions): Db {
+  try {
+    return tryOpen(path, options);
+  } catch (error) {
+    if (!options.owner || !isDamage(error)) throw asStorageError(error, path);
+    const movedTo = quarantine(path);
+    options.log.warn({ path, movedTo, cause: String(error) }, 'database damaged: moved aside, starting a fresh one');
+  }
+  try {
+    return tryOpen(path, options);
+  } catch (error) {
+    throw asStorageError(error, path);
+  }
+}
+
+/** Runs `body` in one immediate transaction: all of it is in the file afterwards, or nothing. */
+export function transaction<T>(db: Db, body: () => T): T {
+  db.prepare('BEGIN IMMEDIATE').run();
+  try {
+    const result = body();
+    db.prepare('COMMIT').run();
+    return result;
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Any error of the database as the AppError that names the file and says what to do. Others pass unchanged. */
+export function asStorageError(error: unknown, path: string): unknown {
+  if (error instanceof TypeError && error.message.includes('directory does not exist')) {
+    return new AppError('storage-failed', 'the folder of the database does not exist', {
+      where: path,
+      hint: 'Create the folder, or set another path.',
+      cause: error,
+    });
+  }
+  if (!(error instanceof Sqlite.SqliteError)) return error;
+  return new AppError('storage-failed', `database: ${error.message}`, {
+    where: path,
+    hint: hintFor(error.code),
+    cause: error,
+  });
+}
+
+function tryOpen(path: string, options: DbOptions): Db {
+  const db = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    db.pragma(`page_size = ${PAGE_BYTES}`); // takes effect in a fresh file only
+    db.pragma('journal_mode = WAL');
+    db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.pragma(`synchronous = ${options.durability}`);
+    if (options.owner) assertSound(db);
+    migrate(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** `quick_check` reads every page once: a damaged page is found at boot, not weeks later. */
+function assertSound(db: Db): void {
+  const verdict = db.pragma('quick_check(1)', { simple: true });
+  if (verdict !== 'ok') throw new Sqlite.SqliteError(String(verdict), 'SQLITE_CORRUPT');
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof Sqlite.SqliteError && DAMAGED.test(error.code);
+}
+
+/** Renames the file and its companions to the first free `.corrupt-N`; returns the new name. */
+function quarantine(path: string): string {
+  let n = 1;
+  while (existsSync(`${path}.corrupt-${n}`)) n++;
+  const target = `${path}.corrupt-${n}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+  }
+  return target;
+}
+
+function hintFor(code: string): string {
+  if (code.startsWith('SQLITE_FULL')) return 'Free space on the disk, or lower the cap of the buffer.';
+  if (code.startsWith('SQLITE_BUSY')) return 'Another program holds the file: end it, or wait and try again.';
+  if (DAMAGED.test(code)) return 'Restart the agent: it moves a damaged file aside and starts a fresh one.';
+  if (/^SQLITE_(CANTOPEN|READONLY|PERM)/.test(code))
+    return 'Check that folder and file exist and that this user may write both.';
+  return 'Check the disk (dmesg, smartctl, free space) and restart.';
+}

@@ -1,0 +1,110 @@
+/**
+ * Between sensor and database: cuts the stream into windows, judges each modality of each window, and gathers what the next
+ * transaction writes. Nothing is stored here; what `take` returns is complete and consistent up to its position.
+ */
+import { measure } from '../../core/qqr/measures.ts';
+import { createQualityReference, type QualityReference, type QualityState } from '../../core/qqr/quality.ts';
+import type { WindowModality } from '../../core/stream/align.ts';
+import type { SampleBlock, StreamEvent, StreamHeader } from '../../core/stream/event.ts';
+import { createWindower, type WindowerStats } from '../../core/stream/windower.ts';
+import type { Window } from '../../core/stream/window.ts';
+import type { IngestBatch, IngestPosition } from '../store/agent-store.ts';
+import type { MeasuredWindow } from '../store/windows.ts';
+
+/** Key of the quality references in the board's database. */
+export const QUALITY_STATE = 'quality';
+
+export interface RecorderOptions {
+  readonly header: StreamHeader;
+  /** The board's modalities in the order in which its windows keep them. */
+  readonly modalities: readonly WindowModality[];
+  readonly windowSeconds: number;
+  readonly overlap: number;
+  /** Seconds of stream between two transactions. */
+  readonly flushSeconds: number;
+  /** Where an earlier run stopped; null at the very first. */
+  readonly position: IngestPosition | null;
+  /** Quality references of an earlier run, from `IngestBatch.state`. */
+  readonly qualityState: Uint8Array | null;
+}
+
+export interface Recorder {
+  push(event: StreamEvent): void;
+  /** The stream is over: the last complete windows are cut. */
+  end(): void;
+  /** `flushSeconds` of stream have gathered. */
+  due(): boolean;
+  /** What has gathered since the last call. */
+  take(at: { readonly streamEnded: boolean }): IngestBatch;
+  stats(): WindowerStats;
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { header, modalities, position } = options;
+  const references = restoreReferences(modalities, options.qualityState);
+  let blocks: SampleBlock[] = [];
+  let windows: MeasuredWindow[] = [];
+  let takenUntilUs = position?.resumeAtUs ?? 0;
+  let newestUs = takenUntilUs;
+
+  const windower = createWindower(
+    {
+      modalities: header.modalities,
+      wanted: modalities,
+      windowSeconds: options.windowSeconds,
+      overlap: options.overlap,
+      ...(position === null ? {} : { resume: position }),
+    },
+    (window) => windows.push(judge(window, modalities, references)),
+  );
+
+  return {
+    push(event) {
+      windower.push(event);
+      if (event.kind !== 'samples') return;
+      blocks.push(event);
+      newestUs = Math.max(newestUs, event.tUs.at(-1) ?? newestUs);
+    },
+    end: () => windower.end(),
+    due: () => newestUs - takenUntilUs >= options.flushSeconds * 1e6,
+    take({ streamEnded }) {
+      const batch = {
+        blocks,
+        windows,
+        position: { ...windower.position(), streamEnded },
+        state: { [QUALITY_STATE]: storeReferences(references) },
+      };
+      blocks = [];
+      windows = [];
+      takenUntilUs = newestUs;
+      return batch;
+    },
+    stats: () => windower.stats(),
+  };
+}
+
+/** Measures and quality of each modality; good windows teach the references. */
+function judge(window: Window, modalities: readonly WindowModality[], references: readonly QualityReference[]): MeasuredWindow {
+  const quality: number[] = [];
+  const measures = modalities.map((modality, m) => {
+    const values = window.values[m] ?? null;
+    quality[m] = 0;
+    if (values === null) return null;
+    const measured = measure(values, modality.channels.length, modality.unit);
+    const reference = references[m] as QualityReference;
+    const score = reference.score(measured, window.completeness[m] as number);
+    reference.learn(measured, score);
+    quality[m] = score.quality;
+    return measured;
+  });
+  return { ...window, quality, measures };
+}
+
+function restoreReferences(modalities: readonly WindowModality[], bytes: Uint8Array | null): QualityReference[] {
+  const states = bytes === null ? [] : (JSON.parse(new TextDecoder().decode(bytes)) as QualityState[]);
+  return modalities.map((modality, m) => createQualityReference(modality, states[m]));
+}
+
+function storeReferences(references: readonly QualityReference[]): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(references.map((reference) => reference.state())));
+}

@@ -1,0 +1,133 @@
+/**
+ * The outbox's way out: one update at a time, again and again until the aggregator's verdict on it is final.
+ *
+ *   no receipt ──send, back off with full jitter──▶ no receipt
+ *   no receipt ──accepted / duplicate, not final──▶ waits for `round/closed`; sends again if the fleet moves on without it
+ *   any        ──final receipt, or key in `round/closed`──▶ settled as counted
+ *   any        ──rejected──▶ settled as rejected(reason)
+ *   no receipt ──`round/closed` without the key──▶ settled as rejected(late)
+ *
+ * A broker's PUBACK settles nothing: every broker measured has lost acknowledged messages (DESIGN §3).
+ */
+import type { Clock } from '../../core/base/clock.ts';
+import type { Log } from '../../core/base/log.ts';
+import { type BackoffOptions, backoffMs } from '../../core/base/retry.ts';
+import type { Transport } from '../../core/link/transport.ts';
+import type { Receipt, RoundClosed } from '../../core/wire/downlink.ts';
+import type { Topics } from '../../core/wire/topics.ts';
+import type { AgentStore, OutboxRow } from '../store/agent-store.ts';
+import { createWakeup } from './wakeup.ts';
+
+export interface PublisherParts {
+  readonly transport: Transport;
+  readonly topics: Topics;
+  readonly device: string;
+  readonly store: AgentStore;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** A receipt is given `baseMs` to come, then a jittered delay up to `capMs`. */
+  readonly resend: BackoffOptions;
+  /** An update has left the outbox. */
+  readonly onSettled: () => void;
+  readonly log: Log;
+}
+
+export interface Publisher {
+  /** Sends until the signal aborts; rejects when the store fails. */
+  run(signal: AbortSignal): Promise<void>;
+  /** There may be something new to send. */
+  wake(): void;
+  /** The fleet works on this round: what is older will not be answered by `round/closed` any more. */
+  atRound(round: number): void;
+  onReceipt(receipt: Receipt): void;
+  onClosed(closed: RoundClosed): void;
+}
+
+export function createPublisher(parts: PublisherParts): Publisher {
+  const { transport, topics, device, store, clock, random, resend, onSettled, log } = parts;
+  const wakeup = createWakeup(clock);
+  const dueAtMs = new Map<string, number>();
+  let currentRound = -1;
+
+  function settle(row: OutboxRow, outcome: 'counted' | 'rejected', reason?: string): void {
+    dueAtMs.delete(keyOf(row));
+    if (!store.settle(row, outcome, reason)) return;
+    const fields = { round: row.round, seq: row.seq, outcome, attempts: row.attempts };
+    if (outcome === 'rejected') log.warn({ ...fields, reason }, 'update rejected');
+    else log.info(fields, 'update counted');
+    onSettled();
+  }
+
+  /** A row that an earlier run has tried waits first: boards that came back together must not send together. */
+  function dueAt(row: OutboxRow): number {
+    const known = dueAtMs.get(keyOf(row));
+    if (known !== undefined) return known;
+    const due = clock.nowMs() + (row.attempts === 0 ? 0 : backoffMs(0, resend, random));
+    dueAtMs.set(keyOf(row), due);
+    return due;
+  }
+
+  function mostUrgent(): OutboxRow | null {
+    const open = store.pending().filter((row) => row.receipt === null || row.round < currentRound);
+    return open.reduce<OutboxRow | null>(
+      (first, row) => (first === null || dueAt(row) < dueAt(first) ? row : first),
+      null,
+    );
+  }
+
+  async function send(row: OutboxRow): Promise<void> {
+    const pauseMs = backoffMs(row.attempts, resend, random);
+    store.recordAttempt(row);
+    dueAtMs.set(keyOf(row), clock.nowMs() + resend.baseMs + pauseMs);
+    try {
+      await transport.publish(topics.up(device), row.payload, { qos: 1 });
+    } catch (error) {
+      log.debug(
+        { round: row.round, seq: row.seq, attempts: row.attempts + 1, error: String(error) },
+        'update not sent',
+      );
+    }
+  }
+
+  transport.onState((connected) => {
+    if (connected) wakeup.wake();
+  });
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        const row = mostUrgent();
+        const waitMs = row === null ? undefined : dueAt(row) - clock.nowMs();
+        if (row !== null && waitMs !== undefined && waitMs <= 0) await send(row);
+        else await wakeup.sleep(signal, waitMs);
+      }
+    },
+    wake: wakeup.wake,
+    atRound(round) {
+      if (round <= currentRound) return;
+      currentRound = round;
+      wakeup.wake();
+    },
+    onReceipt(receipt) {
+      const row = store.pending().find(({ round, seq }) => round === receipt.round && seq === receipt.seq);
+      if (row === undefined) return;
+      if (receipt.verdict === 'rejected') settle(row, 'rejected', receipt.reason ?? 'malformed');
+      else if (receipt.final) settle(row, 'counted');
+      else store.recordReceipt(receipt);
+      wakeup.wake();
+    },
+    onClosed({ round, accepted }) {
+      const counted = new Set(accepted.filter((key) => key.device === device).map(({ seq }) => seq));
+      for (const row of store.pending().filter((r) => r.round === round)) {
+        if (counted.has(row.seq)) settle(row, 'counted');
+        else if (row.receipt === null) settle(row, 'rejected', 'late');
+      }
+      wakeup.wake();
+    },
+  };
+}
+
+function keyOf({ round, seq }: OutboxRow): string {
+  return `${round}/${seq}`;
+}

@@ -1,0 +1,157 @@
+/**
+ * What the aggregator says, decoded and put together: the newest plan, and global states once both of their halves are here.
+ * Messages may come twice or out of order. Invariant: the plan never goes back to an earlier round; a global state is made of a model
+ * and prototypes of the same version, both of the plan's shape.
+ */
+import { AppError } from '../../core/base/errors.ts';
+import type { Log } from '../../core/base/log.ts';
+import type { Message, Transport } from '../../core/link/transport.ts';
+import type { GlobalState } from '../../core/model/global-state.ts';
+import { paramLayout } from '../../core/model/params.ts';
+import { type ModelSpec, shapeHash } from '../../core/model/spec.ts';
+import {
+  decodeGlobalModel,
+  decodeGlobalPrototypes,
+  decodeReceipt,
+  decodeRoundClosed,
+  decodeRoundPlan,
+} from '../../core/wire/decode-downlink.ts';
+import type { GlobalModel, GlobalPrototypes, Receipt, RoundClosed, RoundPlan } from '../../core/wire/downlink.ts';
+import type { Decoded } from '../../core/wire/frame.ts';
+import type { Topics } from '../../core/wire/topics.ts';
+
+export interface ReceiverParts {
+  readonly transport: Transport;
+  readonly topics: Topics;
+  readonly device: string;
+  readonly log: Log;
+  readonly onReceipt: (receipt: Receipt) => void;
+  readonly onClosed: (closed: RoundClosed) => void;
+  /** A newer plan, or another part of a global state. */
+  readonly onChange: () => void;
+}
+
+export interface Receiver {
+  subscribe(): Promise<void>;
+  /** Asks the broker for the retained messages again that would let the board go on: one of them may have been lost on the way. */
+  refresh(): Promise<void>;
+  plan(): RoundPlan | null;
+  /** The global state that a plan starts from; null while a half of it is missing or does not fit the plan's model. */
+  globalFor(plan: RoundPlan): GlobalState | null;
+}
+
+/** Versions kept per half: the two halves of one version may come far apart. */
+const KEPT_VERSIONS = 3;
+
+export function createReceiver({
+  transport,
+  topics,
+  device,
+  log,
+  onReceipt,
+  onClosed,
+  onChange,
+}: ReceiverParts): Receiver {
+  const models = new Map<number, GlobalModel>();
+  const prototypes = new Map<number, GlobalPrototypes>();
+  let plan: RoundPlan | null = null;
+  let warnedVersion = -1;
+
+  /** Subscribes to a topic whose payloads `decode` understands; others are logged and dropped. */
+  async function listen<T>(
+    topic: string,
+    decode: (payload: Uint8Array) => Decoded<T>,
+    take: (value: T) => void,
+  ): Promise<void> {
+    await transport.subscribe(topic, ({ payload }: Message) => {
+      const decoded = decode(payload);
+      if (decoded.ok) take(decoded.value);
+      else
+        log.warn(
+          { topic, reason: decoded.reason, detail: decoded.detail },
+          'message from the aggregator not understood',
+        );
+    });
+  }
+
+  async function listenForGlobal(): Promise<void> {
+    await listen(topics.globalModel, decodeGlobalModel, (model) => {
+      keep(models, model.version, model);
+      onChange();
+    });
+    await listen(topics.globalPrototypes, decodeGlobalPrototypes, (half) => {
+      keep(prototypes, half.version, half);
+      onChange();
+    });
+  }
+
+  async function listenForPlan(): Promise<void> {
+    await listen(topics.roundCurrent, decodeRoundPlan, (next) => {
+      if (plan !== null && next.round < plan.round) return;
+      plan = next;
+      onChange();
+    });
+  }
+
+  const receiver: Receiver = {
+    async subscribe() {
+      await listen(topics.receipt(device), decodeReceipt, onReceipt);
+      await listen(topics.roundClosed, decodeRoundClosed, onClosed);
+      await listenForGlobal();
+      await listenForPlan();
+    },
+    async refresh() {
+      await listenForPlan();
+      if (plan !== null && receiver.globalFor(plan) === null) await listenForGlobal();
+    },
+    plan: () => plan,
+    globalFor({ spec, modelVersion: version }) {
+      const model = models.get(version);
+      const half = prototypes.get(version);
+      if (model === undefined || half === undefined) return null;
+      const misfit = misfitOf(spec, model, half);
+      if (misfit === null)
+        return { version, params: model.params, prototypes: half.prototypes, normalization: model.normalization };
+      if (warnedVersion !== version) log.warn({ version, misfit }, "the global model does not fit the plan's");
+      warnedVersion = version;
+      return null;
+    },
+  };
+  return receiver;
+}
+
+/** What of a global state does not have the shape that the plan's model asks for, or null. */
+function misfitOf(
+  spec: ModelSpec,
+  model: GlobalModel,
+  { shapeHash: hash, prototypes }: GlobalPrototypes,
+): string | null {
+  const expected = shapeHash(spec);
+  if (model.shapeHash !== expected || hash !== expected) return 'shape hash';
+  if (model.params.length !== paramCount(spec)) return 'parameters';
+  const { modalities, classes, dim } = prototypes;
+  const fits = modalities === spec.modalities.length && classes === spec.classes.length && dim === spec.embedding;
+  if (!fits) return 'prototypes';
+  const isScaled = spec.modalities.every((m, i) => model.normalization?.mean[i]?.length === m.channels.length);
+  return model.normalization === null || isScaled ? null : 'normalization';
+}
+
+/** Parameters of the plan's model; −1 when its windows are too short for its convolutions. */
+function paramCount(spec: ModelSpec): number {
+  try {
+    return paramLayout(spec).total;
+  } catch (error) {
+    if (error instanceof AppError) return -1;
+    throw error;
+  }
+}
+
+/** Puts the entry last and forgets the oldest beyond KEPT_VERSIONS. */
+function keep<T>(byVersion: Map<number, T>, version: number, value: T): void {
+  byVersion.delete(version);
+  byVersion.set(version, value);
+  for (const oldest of byVersion.keys()) {
+    if (byVersion.size <= KEPT_VERSIONS) return;
+    byVersion.delete(oldest);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * The real link: MQTT 3.1.1 over TCP, QoS 1, through mqtt.js (this is the only file that imports it).
+ * Each connection is a fresh mqtt.js client that never reconnects by itself, so nothing is queued in memory or sent again behind our back:
+ * that is the outbox's work. With clean = false the broker keeps the session under the stable client id.
+ * Invariant: a QoS 1 message is acknowledged only after its handlers have resolved (§4.3.2), and only on the connection it came on.
+ */
+import { Buffer } from 'node:buffer';
+import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import type { Clock } from '../base/clock.ts';
+import { AppError } from '../base/errors.ts';
+import { type Log, silentLog } from '../base/log.ts';
+import { type BackoffOptions, backoffMs } from '../base/retry.ts';
+import { createInbox } from './inbox.ts';
+import { linkError } from './link-error.ts';
+import type { LastWill, Transport } from './transport.ts';
+
+export interface MqttOptions {
+  /** `mqtt://host:1883` */
+  readonly url: string;
+  /** Stable per device: the broker keeps the session under it. */
+  readonly clientId: string;
+  /** False: the broker keeps subscriptions and undelivered QoS 1 messages while the client is away. */
+  readonly clean: boolean;
+  /** `require`: `start` rejects when the first connection fails. `retry`: `start` resolves at once and the link goes on trying. */
+  readonly startup: 'require' | 'retry';
+  readonly will?: LastWill;
+  readonly username?: string;
+  readonly password?: string;
+  /** Default 30. */
+  readonly keepaliveSeconds?: number;
+  /** For TCP and CONNACK together. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** For a PUBACK or a SUBACK. Default 30,000. */
+  readonly ackTimeoutMs?: number;
+  /** Default 500 ms doubling to 60 s, full jitter. */
+  readonly backoff?: BackoffOptions;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log?: Log;
+}
+
+interface Connection {
+  readonly client: MqttClient;
+  /** Aborts with an AppError when the connection is gone. */
+  readonly lost: AbortSignal;
+}
+
+/** A connection that lived this long starts the back-off anew when it breaks. */
+const STABLE_MS = 10_000;
+/** With this much waiting for the handlers, no more is read from the socket. */
+const INBOX_LIMIT_BYTES = 64 * 2 ** 20;
+/** How long the broker has to close the connection after our DISCONNECT. */
+const DISCONNECT_GRACE_MS = 1000;
+
+export function createMqttTransport(options: MqttOptions): Transport {
+  const { url, clock, random, startup } = options;
+  const { log = silentLog, ackTimeoutMs = 30_000, backoff = { baseMs: 500, capMs: 60_000 } } = options;
+  const inbox = createInbox(log);
+  const listeners: ((connected: boolean) => void)[] = [];
+  const stopping = new AbortController();
+  const closed = { sentBytes: 0, receivedBytes: 0 };
+  let socket = { bytesWritten: 0, bytesRead: 0 };
+  let current: Connection | null = null;
+  let running: Promise<void> = Promise.resolve();
+
+  /** Resolves after CONNACK. */
+  function open(): Promise<Connection> {
+    const client = connect(url, mqttJsOptions(options));
+    const lost = new AbortController();
+    let cause: unknown = new Error('the connection was closed');
+    const own = client.stream as unknown as typeof socket; // a net.Socket
+    socket = own;
+    receive(client, lost.signal);
+    client.on('error', (error) => {
+      cause = error;
+      client.stream.destroy();
+    });
+    client.once('close', () => {
+      closed.sentBytes += own.bytesWritten;
+      closed.receivedBytes += own.bytesRead;
+      socket = { bytesWritten: 0, bytesRead: 0 };
+      client.end(true);
+      lost.abort(linkError(cause, url));
+    });
+    const hangUp = () => void client.stream.destroy();
+    stopping.signal.addEventListener('abort', hangUp, { once: true });
+    return new Promise<Connection>((resolve, reject) => {
+      client.once('connect', () => resolve({ client, lost: lost.signal }));
+      lost.signal.addEventListener('abort', () => reject(lost.signal.reason), { once: true });
+    }).finally(() => stopping.signal.removeEventListener('abort', hangUp));
+  }
+
+  /** Lets mqtt.js read on at once (a handler may itself wait for a PUBACK), and acknowledges when the handlers are done. */
+  function receive(client: MqttClient, lost: AbortSignal): void {
+    client.handleMessage = ({ topic, payload, retain, qos, messageId }: IPublishPacket, next) => {
+      const goOn = () => next(new Error('acknowledged later')); // all that mqtt.js does with it is not to send a PUBACK of its own
+      const held = inbox.waitingBytes() > INBOX_LIMIT_BYTES;
+      inbox.push({ topic, payload: new Uint8Array(Buffer.from(payload)), retained: retain }, (handled) => {
+        if (qos === 1 && handled && !lost.aborted) client.stream.write(puback(Number(messageId)));
+        if (held) goOn();
+      });
+      if (!held) goOn();
+    };
+  }
+
+  /** Waits for the broker's answer, the loss of the connection or the time limit, whichever comes first. */
+  async function answered<T>(answer: Promise<T>, lost: AbortSignal, what: string): Promise<T> {
+    const waiting = new AbortController();
+    const tooLate = clock.sleep(ackTimeoutMs, AbortSignal.any([lost, waiting.signal])).then(() => {
+      throw new AppError('timeout', `no ${what} within ${ackTimeoutMs} ms`, { where: url });
+    });
+    try {
+      return await Promise.race([answer, tooLate]);
+    } catch (error) {
+      throw lost.aborted ? lost.reason : linkError(error, url);
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  async function requestFilter({ client, lost }: Connection, filter: string): Promise<void> {
+    const granted = await answered(client.subscribeAsync(filter, { qos: 1 }), lost, `SUBACK for ${filter}`);
+    if (granted.every(({ qos }) => qos <= 2)) return;
+    throw new AppError('link-unavailable', `the broker refuses the subscription ${filter}`, {
+      where: url,
+      hint: "Allow this user to read the topic in the broker's access list.",
+    });
+  }
+
+  /** Connects and brings the subscriptions back; from then on the link is up until the connection is lost. */
+  async function establish(): Promise<Connection> {
+    const connection = await open();
+    try {
+      for (const filter of inbox.filters()) await requestFilter(connection, filter);
+      stopping.signal.throwIfAborted();
+    } catch (error) {
+      connection.client.stream.destroy();
+      throw error;
+    }
+    current = connection;
+    connection.lost.addEventListener('abort', () => {
+      current = null;
+      for (const listener of listeners) listener(false);
+    });
+    log.info({ url, clientId: options.clientId }, 'link up');
+    for (const listener of listeners) listener(true);
+    return connection;
+  }
+
+  async function keepConnected(first: Connection | null): Promise<void> {
+    const { signal } = stopping;
+    let connection = first;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const since = clock.nowMs();
+      try {
+        connection ??= await establish();
+        await gone(connection, signal, clock);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (clock.nowMs() - since > STABLE_MS) attempt = 0;
+        log.warn({ url, attempt, error: String(error) }, 'link down');
+      }
+      connection = null;
+      await clock.sleep(backoffMs(attempt, backoff, random), signal).catch(() => undefined); // woken by stop
+    }
+  }
+
+  return {
+    async start(signal) {
+      signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
+      const first = startup === 'require' ? await establish() : null;
+      running = keepConnected(first);
+    },
+    async stop() {
+      stopping.abort(new AppError('link-unavailable', 'the link was stopped', { where: url }));
+      await running;
+      await inbox.idle();
+    },
+    async publish(topic, payload, { qos, retain = false }) {
+      if (current === null) throw linkError(new Error('not connected'), url);
+      const { client, lost } = current;
+      await answered(client.publishAsync(topic, Buffer.from(payload), { qos, retain }), lost, `PUBACK for ${topic}`);
+    },
+    async subscribe(filter, handler) {
+      inbox.listen(filter, handler);
+      if (current !== null) await requestFilter(current, filter);
+    },
+    onState: (listener) => void listeners.push(listener),
+    traffic: () => ({
+      sentBytes: closed.sentBytes + socket.bytesWritten,
+      receivedBytes: closed.receivedBytes + socket.bytesRead,
+    }),
+  };
+}
+
+/** Rejects with the reason when the connection is lost. When `signal` aborts, says goodbye first, so that no will is published. */
+async function gone({ client, lost }: Connection, signal: AbortSignal, clock: Clock): Promise<never> {
+  const sayGoodbye = () => {
+    if (lost.aborted) return;
+    client.stream.end(Uint8Array.of(0xe0, 0x00)); // DISCONNECT, §3.14
+    const hangUp = () => void client.stream.destroy();
+    clock.sleep(DISCONNECT_GRACE_MS, lost).then(hangUp, () => undefined); // rejects when the broker has closed in time
+  };
+  signal.addEventListener('abort', sayGoodbye, { once: true });
+  if (signal.aborted) sayGoodbye();
+  try {
+    return await new Promise<never>((_, reject) => {
+      if (lost.aborted) reject(lost.reason);
+      lost.addEventListener('abort', () => reject(lost.reason), { once: true });
+    });
+  } finally {
+    signal.removeEventListener('abort', sayGoodbye);
+  }
+}
+
+/** PUBACK, §3.4: fixed header, remaining length 2, packet identifier. */
+function puback(messageId: number): Uint8Array {
+  return Uint8Array.of(0x40, 0x02, messageId >> 8, messageId & 0xff);
+}
+
+function mqttJsOptions({
+  clientId,
+  clean,
+  will,
+  username,
+  password,
+  keepaliveSeconds = 30,
+  connectTimeoutMs = 10_000,
+}: MqttOptions): IClientOptions {
+  return {
+    clientId,
+    clean,
+    protocolVersion: 4,
+    keepalive: keepaliveSeconds,
+    connectTimeout: connectTimeoutMs,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(will === undefined
+      ? {}
+      : {
+          will: { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.retain ?? false },
+        }),
+  };
+}
