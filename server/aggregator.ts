@@ -1,0 +1,139 @@
+/**
+ * The aggregator as one thing that starts and stops: subscribes, then conducts rounds (`round.ts`) in the background.
+ * Invariant: a round that was open when the process died is open for intake again before the first message is taken.
+ */
+import type { Clock } from '../core/base/clock.ts';
+import type { Lifecycle } from '../core/base/lifecycle.ts';
+import type { Log } from '../core/base/log.ts';
+import type { Transport } from '../core/link/transport.ts';
+import { createRng } from '../core/math/rng.ts';
+import type { GlobalState } from '../core/model/global-state.ts';
+import { paramLayout } from '../core/model/params.ts';
+import { type ModelSpec, shapeHash } from '../core/model/spec.ts';
+import { decodeStatus } from '../core/wire/decode-downlink.ts';
+import type { Topics } from '../core/wire/topics.ts';
+import { createBroadcast } from './broadcast.ts';
+import type { Holdout } from './holdout.ts';
+import { createIntake } from './intake.ts';
+import { firstGlobal } from './next-global.ts';
+import { createPulse } from './pulse.ts';
+import type { RoundRecord } from './record.ts';
+import { createRoster } from './roster.ts';
+import { type RoundParts, type RoundSettings, runRounds } from './round.ts';
+import type { RoundStore } from './store/round-store.ts';
+import type { Strategy } from './strategies/strategy.ts';
+
+export interface AggregatorOptions {
+  readonly config: RoundSettings;
+  readonly spec: ModelSpec;
+  readonly strategy: Strategy;
+  /** Disposed of by the caller, after `stop`. */
+  readonly store: RoundStore;
+  /** Started and stopped by the caller. */
+  readonly transport: Transport;
+  readonly topics: Topics;
+  readonly holdout: Holdout | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called after each closed round, when it is persisted. */
+  readonly onRound?: (record: RoundRecord) => void;
+}
+
+export interface Outcome {
+  /** Version of the last global model. */
+  readonly version: number;
+  /** Rounds closed, round 0 included. */
+  readonly rounds: number;
+  /** False when it was stopped before its end. */
+  readonly complete: boolean;
+}
+
+export interface Aggregator extends Lifecycle {
+  /** Resolves after the last round has closed, or after `stop`; rejects with AppError when the store fails. */
+  readonly finished: Promise<Outcome>;
+  currentGlobal(): GlobalState;
+  /** Resolves when no board is online any more that could still take part; rejects when stopped. */
+  farewell(): Promise<void>;
+}
+
+export function createAggregator(options: AggregatorOptions): Aggregator {
+  const { config, spec, store, transport, topics, log } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let global: GlobalState | null = null;
+  const parts = connectParts(options, (record, next) => {
+    global = next;
+    options.onRound?.(record);
+  });
+  const { roster, intake, broadcast, pulse } = parts;
+  const currentGlobal = () => global ?? store.global() ?? firstGlobal(spec, config.seed);
+
+  let conclude: (outcome: Promise<Outcome>) => void;
+  const finished = new Promise<Outcome>((resolve) => {
+    conclude = resolve;
+  });
+  const run = async (): Promise<Outcome> => {
+    const complete = await runRounds(parts, currentGlobal(), signal).then(
+      () => true,
+      (error) => {
+        if (signal.aborted) return false;
+        log.error({ error: String(error) }, 'aggregation failed');
+        throw error;
+      },
+    );
+    return { version: currentGlobal().version, rounds: (store.lastRecord()?.round ?? -1) + 1, complete };
+  };
+  return {
+    finished,
+    currentGlobal,
+    async farewell() {
+      while (roster.available().length > 0) await pulse.next(signal);
+    },
+    async start(outer) {
+      outer.addEventListener('abort', () => stopping.abort(outer.reason), { once: true });
+      if (store.global() === null) store.begin(currentGlobal());
+      const open = store.openRound();
+      if (open !== null) intake.open(open);
+      transport.onState((connected) => {
+        if (connected) broadcast.again(signal).catch(() => undefined); // rejects only when stopping
+      });
+      await transport.subscribe(topics.statusFilter, ({ topic, payload }) => {
+        const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
+        if (!status.ok) return log.warn({ topic, detail: status.detail }, 'status not understood');
+        log.debug(status.value, 'board status');
+        roster.heard(status.value);
+        pulse.beat();
+      });
+      await transport.subscribe(topics.upFilter, (message) => intake.handle(message));
+      const outcome = run();
+      outcome.catch(() => undefined); // told through `finished`
+      conclude(outcome);
+    },
+    async stop() {
+      stopping.abort();
+      await finished.catch(() => undefined); // told to whoever waits for it
+    },
+  };
+}
+
+function connectParts(options: AggregatorOptions, onRound: RoundParts['onRound']): RoundParts {
+  const { config, spec, strategy, store, transport, topics, holdout, clock, log } = options;
+  const pulse = createPulse();
+  const roster = createRoster(store.ended());
+  const hash = shapeHash(spec);
+  const random = createRng(`${config.seed}/broadcast`).next;
+  const broadcast = createBroadcast({ transport, topics, shapeHash: hash, clock, random, log });
+  const layout = paramLayout(spec).groups.map(({ group, tensors }) => ({ group, sizes: tensors.map((t) => t.size) }));
+  const intake = createIntake({
+    store,
+    topics,
+    frame: { shapeHash: hash, spec, layout, limits: config.limits },
+    reply: broadcast.receipt,
+    onCounted({ device, ended }) {
+      roster.counted(device, ended);
+      pulse.beat();
+    },
+    log,
+  });
+  return { config, spec, strategy, store, roster, intake, pulse, broadcast, holdout, clock, log, onRound };
+}

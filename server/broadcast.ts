@@ -1,0 +1,97 @@
+/**
+ * The aggregator's voice: retained state, the plan of the round, who was counted, receipts.
+ * Invariant: what is retained is told in the order in which it was decided, again after each loss of the link (a broker may have
+ * forgotten it), and never older after newer. Receipts are told once: a board that misses one sends again and gets another.
+ */
+import type { Clock } from '../core/base/clock.ts';
+import type { Log } from '../core/base/log.ts';
+import { backoffMs } from '../core/base/retry.ts';
+import type { Transport } from '../core/link/transport.ts';
+import type { GlobalState } from '../core/model/global-state.ts';
+import type { Receipt, RoundClosed, RoundPlan } from '../core/wire/downlink.ts';
+import { encodeGlobal, encodeReceipt, encodeRoundClosed, encodeRoundPlan } from '../core/wire/messages.ts';
+import type { Topics } from '../core/wire/topics.ts';
+
+const RETRY = { baseMs: 200, capMs: 10_000 };
+
+export interface Broadcast {
+  /** Retained model and prototypes, made by `round`. Resolves when the broker has them; tries again until the signal aborts. */
+  global(state: GlobalState, round: number, signal: AbortSignal): Promise<void>;
+  /** Retained plan. As above. */
+  plan(plan: RoundPlan, signal: AbortSignal): Promise<void>;
+  /** As above, not retained. */
+  closed(closed: RoundClosed, signal: AbortSignal): Promise<void>;
+  /** Hands a receipt over without waiting for the broker. */
+  receipt(device: string, receipt: Receipt): void;
+  /** Tells all that is retained again, as after a reconnect. */
+  again(signal: AbortSignal): Promise<void>;
+}
+
+export interface BroadcastOptions {
+  readonly transport: Transport;
+  readonly topics: Topics;
+  readonly shapeHash: number;
+  readonly clock: Clock;
+  /** Uniform in [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export function createBroadcast(options: BroadcastOptions): Broadcast {
+  const { transport, topics, shapeHash, clock, random, log } = options;
+  const retained = new Map<string, Uint8Array>();
+  let queue = Promise.resolve();
+
+  /** Runs `job` when all before it are done, whether they came off or not. */
+  const inOrder = (job: () => Promise<void>): Promise<void> => {
+    const result = queue.then(job);
+    queue = result.catch(() => undefined);
+    return result;
+  };
+  const publish = async (topic: string, payload: Uint8Array, retain: boolean, signal: AbortSignal) => {
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await unlessAborted(transport.publish(topic, payload, { qos: 1, retain }), signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        log.debug({ topic, attempt, error: String(error) }, 'publish failed, trying again');
+        await clock.sleep(backoffMs(attempt, RETRY, random), signal);
+      }
+    }
+  };
+  const retain = (entries: readonly (readonly [string, Uint8Array])[], signal: AbortSignal) => {
+    for (const [topic, payload] of entries) retained.set(topic, payload);
+    return inOrder(async () => {
+      for (const [topic, payload] of entries) await publish(topic, payload, true, signal);
+    });
+  };
+  return {
+    global(state, round, signal) {
+      const { model, prototypes } = encodeGlobal(state, { round, shapeHash });
+      const entries = [[topics.globalModel, model] as const, [topics.globalPrototypes, prototypes] as const];
+      return retain(entries, signal);
+    },
+    plan: (plan, signal) => retain([[topics.roundCurrent, encodeRoundPlan(plan)]], signal),
+    closed: (closed, signal) =>
+      inOrder(() => publish(topics.roundClosed, encodeRoundClosed(closed), false, signal)),
+    receipt(device, receipt) {
+      transport.publish(topics.receipt(device), encodeReceipt(receipt), { qos: 1 }).catch((error) => {
+        log.debug({ device, error: String(error) }, 'receipt not handed over');
+      });
+    },
+    again: (signal) =>
+      inOrder(async () => {
+        for (const [topic, payload] of retained) await publish(topic, payload, true, signal);
+      }),
+  };
+}
+
+/** The promise's outcome, or the signal's reason as soon as it aborts: a broker that does not answer must not hold up a stop. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

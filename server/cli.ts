@@ -1,0 +1,169 @@
+/** `qqr server`: run an aggregator, look at a round, check a configuration. */
+import { Command } from 'commander';
+import { systemClock } from '../core/base/clock.ts';
+import { AppError } from '../core/base/errors.ts';
+import { createPinoLog } from '../core/base/log-pino.ts';
+import {
+  parseServerConfig,
+  readSettings,
+  type ServerConfig,
+  type ServerConfigInput,
+  specFrom,
+  strategyFrom,
+} from './config.ts';
+import { loadEvaluation } from './load-evaluation.ts';
+import { startServer, storePath } from './main.ts';
+import type { RoundRecord } from './record.ts';
+import { readArchivedRound } from './store/archive.ts';
+import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
+
+const STRATEGIES = STRATEGY_NAMES.map((name) => `  ${name.padEnd(14)} ${createStrategy(name).description}`).join('\n');
+
+const RUN_HELP = `
+Strategies:
+${STRATEGIES}
+
+Examples:
+  qqr server run --boards 2 --state ./state
+      broker and aggregator in one process; training starts when two boards are online
+  qqr server run --broker mqtt://broker.local:1883 --config /etc/qqr/server.toml
+      behind a broker that is there already
+  qqr server run --listen 0.0.0.0:1883 --strategy fedavg --rounds 50 --json
+      for boards on other machines; one JSON object per round on standard output
+`;
+
+/** How long the broker waits at the end for boards to say goodbye. */
+const FAREWELL_MS = 5000;
+
+interface RunLine {
+  config?: string;
+  listen?: string;
+  broker?: string;
+  state?: string;
+  strategy?: string;
+  boards?: string;
+  rounds?: string;
+  quorum?: string;
+  deadline?: string;
+  spec?: string;
+  holdout?: string[];
+  seed?: string;
+  json?: boolean;
+}
+
+export function serverCommand(): Command {
+  const server = new Command('server').description('The aggregator: leads the rounds of a fleet of boards.');
+  server
+    .command('run')
+    .description('Run an aggregator until its last round, or until interrupted.')
+    .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
+    .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
+    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
+    .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
+    .option('--strategy <name>', 'one of those below (default: qqr)')
+    .option('--boards <n>', 'boards that must be online before a round opens (default: 1)')
+    .option('--rounds <n>', 'training rounds, 0 = until every recording has ended (default: 0)')
+    .option('--quorum <share>', 'share of the boards asked that closes a round (default: 0.8)')
+    .option('--deadline <seconds>', 'closes a round with whoever has answered, 0 = never (default: 300)')
+    .option('--spec <file>', 'take the [model] table from this TOML file')
+    .option('--holdout <trace...>', 'labelled recordings to evaluate on')
+    .option('--seed <n>', "seed of the first model's parameters (default: 1)")
+    .option('--json', 'one JSON object per round on standard output')
+    .addHelpText('after', RUN_HELP)
+    .action(run);
+  server
+    .command('show-round')
+    .description('Show a closed round: who was counted, bytes, quality, accuracy.')
+    .argument('[round]', 'its number (default: the newest)')
+    .requiredOption('--state <dir>', 'state folder of the aggregator')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  qqr server show-round 12 --state ./state')
+    .action(showRound);
+  server
+    .command('check-config')
+    .description('Check a configuration file; exit status 78 and the place when something is wrong.')
+    .requiredOption('--config <file>', 'settings (TOML)')
+    .option('--json', 'print the settings with all defaults')
+    .addHelpText('after', '\nExample:\n  qqr server check-config --config /etc/qqr/server.toml --json')
+    .action(checkConfig);
+  return server;
+}
+
+async function run(line: RunLine): Promise<void> {
+  const config = await configOf(line);
+  const log = createPinoLog('qqr-server', config.log.level);
+  const evaluation = await loadEvaluation(config);
+  const show = line.json ? (record: RoundRecord) => `${JSON.stringify(record)}\n` : summaryLine;
+  const server = await startServer({
+    config,
+    clock: systemClock,
+    log,
+    evaluation,
+    onRound: (record) => void process.stdout.write(show(record)),
+  });
+  const interrupt = () => void server.stop();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    const { complete } = await server.finished;
+    if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    await server.stop();
+  }
+}
+
+/** Settings of the file, over them those of the command line. */
+async function configOf(line: RunLine): Promise<ServerConfig> {
+  const file = line.config === undefined ? {} : await readSettings(line.config);
+  const model = line.spec === undefined ? {} : { model: (await readSettings(line.spec)).model };
+  const settings: ServerConfigInput = {
+    ...file,
+    ...model,
+    ...defined({ stateDir: line.state, seed: numberOf('--seed', line.seed) }),
+    broker: { ...file.broker, ...defined({ listen: line.listen, url: line.broker }) },
+    rounds: {
+      ...file.rounds,
+      ...defined({
+        boards: numberOf('--boards', line.boards),
+        max: numberOf('--rounds', line.rounds),
+        quorum: numberOf('--quorum', line.quorum),
+        deadlineS: numberOf('--deadline', line.deadline),
+      }),
+    },
+    strategy: { ...file.strategy, ...defined({ name: line.strategy as (typeof STRATEGY_NAMES)[number] | undefined }) },
+    evaluation: { ...file.evaluation, ...defined({ holdout: line.holdout }) },
+  };
+  return parseServerConfig(settings, line.config ?? 'command line');
+}
+
+function defined<T extends object>(settings: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof defined<T>
+  >;
+}
+
+function numberOf(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new AppError('usage', `${option} takes a number, not ${text}`);
+}
+
+function summaryLine(record: RoundRecord): string {
+  const { round, devices, online, evaluation, bytes } = record;
+  const percent = (share: number | undefined) => (share === undefined ? '     -' : `${(100 * share).toFixed(1).padStart(5)}%`);
+  const size = Math.round(bytes.payload / Math.max(1, devices.length));
+  return `round ${String(round).padStart(4)}  boards ${String(devices.length).padStart(4)}  online ${percent(online?.accuracy)}  held out ${percent(evaluation?.clean)}  ${String(size).padStart(6)} B a board\n`;
+}
+
+function showRound(round: string | undefined, { state, json }: { state: string; json?: boolean }): void {
+  const archived = readArchivedRound(storePath(state), round === undefined ? 'last' : (numberOf('round', round) as number));
+  process.stdout.write(`${JSON.stringify(archived, null, json ? undefined : 2)}\n`);
+}
+
+async function checkConfig({ config: path, json }: { config: string; json?: boolean }): Promise<void> {
+  const config = parseServerConfig(await readSettings(path), path);
+  const { settings } = strategyFrom(config);
+  specFrom(config);
+  process.stdout.write(json ? `${JSON.stringify({ ...config, settings }, null, 2)}\n` : `${path}: ok\n`);
+}

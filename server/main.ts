@@ -1,0 +1,123 @@
+/**
+ * Composition root: from settings to a running aggregator with its broker, link and store.
+ * Started in the order broker → link → aggregator, stopped in reverse.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../core/base/clock.ts';
+import { AppError } from '../core/base/errors.ts';
+import type { Log } from '../core/base/log.ts';
+import { createMqttTransport } from '../core/link/mqtt.ts';
+import type { Transport } from '../core/link/transport.ts';
+import { createRng } from '../core/math/rng.ts';
+import type { GlobalState } from '../core/model/global-state.ts';
+import type { Network } from '../core/model/network.ts';
+import { topics } from '../core/wire/topics.ts';
+import { createAggregator, type Outcome } from './aggregator.ts';
+import { roundSettingsFrom, type ServerConfig, specFrom, strategyFrom } from './config.ts';
+import { createHoldout, type HoldoutWindows } from './holdout.ts';
+import type { RoundRecord } from './record.ts';
+import { createEmbeddedBroker, type EmbeddedBroker } from './source/embedded.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+
+/** Room for an MQTT packet's topic beside the payload. */
+const PACKET_HEADROOM_BYTES = 4096;
+
+export interface ServerOptions {
+  readonly config: ServerConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What the model is evaluated on, and with what; null = no evaluation. */
+  readonly evaluation: { readonly network: Network; readonly windows: HoldoutWindows } | null;
+  readonly onRound?: (record: RoundRecord) => void;
+}
+
+export interface RunningServer {
+  /** Of the broker that boards connect to. */
+  readonly url: string;
+  /** Resolves after the last round or after `stop`; rejects when the store fails. */
+  readonly finished: Promise<Outcome>;
+  currentGlobal(): GlobalState;
+  /** Resolves when every board has said goodbye. */
+  farewell(): Promise<void>;
+  traffic(): ReturnType<Transport['traffic']>;
+  /** Stops everything; may be called twice. */
+  stop(): Promise<void>;
+}
+
+/** The file of rounds in a state folder. */
+export function storePath(stateDir: string): string {
+  return join(stateDir, 'rounds.sqlite');
+}
+
+/** Resolves when boards can connect. @throws AppError: configuration, storage or link. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, clock, log, evaluation } = options;
+  const running = new AbortController();
+  const undo: (() => Promise<void> | void)[] = [];
+  const stop = async () => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+    running.abort();
+  };
+  try {
+    const spec = specFrom(config);
+    const strategy = strategyFrom(config);
+    await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
+      throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
+    });
+    const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
+    undo.push(() => store.dispose());
+
+    const broker = config.broker.url === undefined ? embeddedBroker(config, log) : null;
+    if (broker !== null) {
+      undo.push(() => broker.stop());
+      await broker.start(running.signal);
+    }
+    const url = broker?.url() ?? (config.broker.url as string);
+    const transport = createMqttTransport(linkOptions(config, url, clock, log));
+    undo.push(() => transport.stop());
+    await transport.start(running.signal);
+
+    const { conditions } = config.evaluation;
+    const aggregator = createAggregator({
+      config: roundSettingsFrom(config),
+      spec,
+      strategy,
+      store,
+      transport,
+      topics: topics(config.fleet),
+      holdout: evaluation && createHoldout({ ...evaluation, spec, settings: strategy.settings, conditions }),
+      clock,
+      log,
+      ...(options.onRound && { onRound: options.onRound }),
+    });
+    undo.push(() => aggregator.stop());
+    await aggregator.start(running.signal);
+    log.info({ url, fleet: config.fleet, strategy: strategy.settings.strategy }, 'aggregator ready');
+    const { finished, currentGlobal, farewell } = aggregator;
+    return { url, finished, currentGlobal, farewell, traffic: () => transport.traffic(), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function embeddedBroker({ broker, limits }: ServerConfig, log: Log): EmbeddedBroker {
+  const [, host, port] = /^(.+):(\d+)$/.exec(broker.listen) as RegExpExecArray;
+  const maxPacketBytes = limits.maxUpdateBytes + PACKET_HEADROOM_BYTES;
+  return createEmbeddedBroker({ host: host as string, port: Number(port), maxPacketBytes, log });
+}
+
+function linkOptions({ broker, fleet, seed }: ServerConfig, url: string, clock: Clock, log: Log) {
+  return {
+    url,
+    clientId: `qqr-server-${fleet}`,
+    clean: true,
+    startup: 'require' as const,
+    ...(broker.username !== undefined && { username: broker.username }),
+    ...(broker.password !== undefined && { password: broker.password }),
+    clock,
+    random: createRng(`${seed}/link`).next,
+    log,
+  };
+}

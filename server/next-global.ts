@@ -1,0 +1,87 @@
+/**
+ * One closed round, as a pure function: the fleet's state and the counted updates → the next state.
+ * Invariant: the result's bits do not depend on the order of the updates (exact sums, `core/qqr/aggregate.ts`).
+ */
+import type { GlobalState } from '../core/model/global-state.ts';
+import { initParams, paramLayout } from '../core/model/params.ts';
+import type { ModelSpec } from '../core/model/spec.ts';
+import { addUpdate, applyDelta, createRoundSums, temporalPrototypes } from '../core/qqr/aggregate.ts';
+import type { Contribution, SumsShape } from '../core/qqr/aggregate.ts';
+import { mergeNormalization } from '../core/qqr/normalization.ts';
+import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
+import { dequantize } from '../core/quant/affine.ts';
+import type { Quantized } from '../core/quant/affine.ts';
+import type { Update } from '../core/wire/update.ts';
+import { weightsOf } from './strategies/strategy.ts';
+import type { GroupWeights, Strategy } from './strategies/strategy.ts';
+
+/** Version 0: seeded parameters, no prototypes, no normalization. */
+export function firstGlobal(spec: ModelSpec, seed: number): GlobalState {
+  return {
+    version: 0,
+    params: initParams(spec, seed),
+    prototypes: emptyPrototypes(spec.modalities.length, spec.classes.length, spec.embedding),
+    normalization: null,
+  };
+}
+
+/**
+ * The state after a round's updates, at least one.
+ * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the weighted mean delta,
+ * persistent prototypes by the round's, and the version is one more.
+ */
+export function nextGlobal(
+  kind: 'statistics' | 'training',
+  global: GlobalState,
+  updates: readonly Update[],
+  spec: ModelSpec,
+  strategy: Strategy,
+): GlobalState {
+  if (kind === 'statistics') {
+    const sums = updates.map((update) => update.modalities.map((report) => report.sums));
+    const channels = spec.modalities.map((modality) => modality.channels.length);
+    return { ...global, normalization: mergeNormalization(sums, channels) };
+  }
+  const sums = createRoundSums(sumsShape(spec));
+  for (const update of updates) addUpdate(sums, contributionOf(update, weightsOf(update, strategy.settings)));
+  return {
+    version: global.version + 1,
+    params: applyDelta(global.params, sums),
+    prototypes: persist(global.prototypes, temporalPrototypes(sums), strategy.prototypeMemory),
+    normalization: global.normalization,
+  };
+}
+
+function sumsShape(spec: ModelSpec): SumsShape {
+  const { total, groups } = paramLayout(spec);
+  return {
+    total,
+    groups,
+    modalities: spec.modalities.length,
+    classes: spec.classes.length,
+    dim: spec.embedding,
+  };
+}
+
+function contributionOf(update: Update, weights: GroupWeights): Contribution {
+  return {
+    deltas: update.model.map(({ group, tensors }) => ({
+      group,
+      weight: group === -1 ? weights.head : (weights.encoders[group] as number),
+      values: joined(tensors),
+    })),
+    prototypes: update.modalities.flatMap(({ prototypes }, modality) =>
+      prototypes === null ? [] : [{ ...prototypes, modality, values: dequantize(prototypes.values) }],
+    ),
+  };
+}
+
+function joined(tensors: readonly Quantized[]): Float32Array {
+  const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.length, 0));
+  let at = 0;
+  for (const tensor of tensors) {
+    values.set(dequantize(tensor), at);
+    at += tensor.length;
+  }
+  return values;
+}

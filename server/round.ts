@@ -1,0 +1,170 @@
+/**
+ * THE SPINE of the aggregator: wait for boards → open a round → collect → aggregate → evaluate → persist → broadcast → next.
+ * Round 0 agrees on the fleet's normalization, every later one trains. What is broadcast has been persisted, so a crash at any
+ * point repeats nothing and loses nothing (DESIGN §3).
+ */
+import type { Clock } from '../core/base/clock.ts';
+import type { Log } from '../core/base/log.ts';
+import type { GlobalState } from '../core/model/global-state.ts';
+import type { ModelSpec } from '../core/model/spec.ts';
+import type { RoundPlan } from '../core/wire/downlink.ts';
+import { MAX_BOARDS, type UpdateLimits } from '../core/wire/limits.ts';
+import type { Update } from '../core/wire/update.ts';
+import type { Broadcast } from './broadcast.ts';
+import { type CloseCause, waitForClose } from './deadline.ts';
+import { describeRound } from './describe-round.ts';
+import type { Holdout } from './holdout.ts';
+import type { Intake } from './intake.ts';
+import { nextGlobal } from './next-global.ts';
+import type { Pulse } from './pulse.ts';
+import type { RoundRecord } from './record.ts';
+import type { Roster } from './roster.ts';
+import type { OpenRound, RoundStore } from './store/round-store.ts';
+import type { Strategy } from './strategies/strategy.ts';
+
+/** How rounds are run. */
+export interface RoundSettings {
+  /** Seed of the first parameters. */
+  readonly seed: number;
+  /** Boards that must be online before a round opens, at least 1; those whose stream has ended are forgiven. */
+  readonly minBoards: number;
+  /** Training rounds; 0 = until every board's stream has ended. */
+  readonly maxRounds: number;
+  /** Share of the boards asked that closes a round, in (0, 1]. */
+  readonly quorum: number;
+  /** Milliseconds after which a round closes with whoever has been counted; 0 = never. */
+  readonly deadlineMs: number;
+  /** Evaluate after every n-th training round, n ≥ 1, and always after the last. */
+  readonly evaluateEvery: number;
+  readonly limits: UpdateLimits;
+}
+
+/** What the spine conducts. */
+export interface RoundParts {
+  readonly config: RoundSettings;
+  readonly spec: ModelSpec;
+  readonly strategy: Strategy;
+  readonly store: RoundStore;
+  readonly roster: Roster;
+  readonly intake: Intake;
+  /** Beats when roster or intake have changed. */
+  readonly pulse: Pulse;
+  readonly broadcast: Broadcast;
+  readonly holdout: Holdout | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called after each closed round, when it is persisted. */
+  readonly onRound: (record: RoundRecord, global: GlobalState) => void;
+}
+
+/**
+ * Runs rounds until the last one has closed. Rejects with the signal's reason when it aborts, with AppError when the store fails.
+ * @param current the state to start from, as the store has it
+ */
+export async function runRounds(parts: RoundParts, current: GlobalState, signal: AbortSignal): Promise<void> {
+  const { store, intake, broadcast, log } = parts;
+  let global = current;
+  await broadcast.global(global, store.lastRecord()?.round ?? 0, signal);
+  await tellClosed(parts, signal); // again: a crash may have come between persisting and telling
+  for (;;) {
+    const round = store.openRound() ?? (await openRound(parts, global.version, signal));
+    if (round === null) break;
+    const openedMs = parts.clock.nowMs();
+    intake.open(round);
+    await broadcast.plan(planOf(round, parts), signal);
+    const cause = await collect(round, parts, signal);
+    if (cause === 'nobody') {
+      if ((await askAgain(round, parts, signal)) === null) break;
+      continue;
+    }
+    const updates = intake.close();
+    global = nextGlobal(round.kind, global, updates, parts.spec, parts.strategy);
+    const record = recordOf(round, global, updates, parts.clock.nowMs() - openedMs, parts);
+    store.close({ record, global, devices: updates });
+    log.info({ round: round.round, cause, devices: updates.length, version: global.version }, 'round closed');
+    parts.onRound(record, global);
+    await tellClosed(parts, signal);
+    await broadcast.global(global, round.round, signal);
+  }
+  const last = { round: store.lastRecord()?.round ?? 0, kind: 'finished', modelVersion: global.version } as const;
+  await broadcast.plan(planOf(last, parts), signal);
+}
+
+/** The next round, opened with the boards that are there; null when there is none to come. */
+async function openRound(parts: RoundParts, modelVersion: number, signal: AbortSignal): Promise<OpenRound | null> {
+  const number = (parts.store.lastRecord()?.round ?? -1) + 1;
+  if (isBeyondLast(number, parts.config)) return null;
+  return askAgain({ round: number, kind: number === 0 ? 'statistics' : 'training', modelVersion }, parts, signal);
+}
+
+/** Waits for enough boards and (re)opens the round with them; null when every board's stream has ended. */
+async function askAgain(
+  round: Omit<OpenRound, 'asked'>,
+  { config, roster, store, pulse }: RoundParts,
+  signal: AbortSignal,
+): Promise<OpenRound | null> {
+  for (;;) {
+    const asked = roster.available();
+    if (asked.length >= Math.max(1, config.minBoards - roster.endedCount())) {
+      const opened = { ...round, asked };
+      store.open(opened);
+      return opened;
+    }
+    if (hasEveryBoardEnded(roster, config)) return null;
+    await pulse.next(signal);
+  }
+}
+
+async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal): Promise<CloseCause> {
+  const { config, roster, intake, store, clock, pulse, log } = parts;
+  let { asked } = round;
+  const progress = () => ({
+    counted: intake.count(),
+    answered: asked.filter(intake.has).length,
+    expected: asked.filter((device) => intake.has(device) || !roster.hasEnded(device)).length,
+  });
+  const onVain = () => {
+    log.warn({ round: round.round, asked: asked.length }, 'deadline passed without an update, waiting on');
+    asked = [...new Set([...asked, ...roster.available()])].sort();
+    store.open({ ...round, asked });
+  };
+  const { quorum, deadlineMs } = config;
+  return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, pulse, onVain }, signal);
+}
+
+function recordOf(
+  open: OpenRound,
+  global: GlobalState,
+  updates: readonly Update[],
+  durationMs: number,
+  { config, spec, store, roster, holdout }: RoundParts,
+): RoundRecord {
+  const isLast = isBeyondLast(open.round + 1, config) || hasEveryBoardEnded(roster, config);
+  const isDue = open.kind === 'training' && (isLast || open.round % config.evaluateEvery === 0);
+  const evaluation = isDue && holdout !== null ? holdout.evaluate(global) : null;
+  const rejected = store.rejections(open.round);
+  return describeRound({ open, version: global.version, updates, rejected, durationMs, evaluation }, spec);
+}
+
+/** Tells who was counted in the newest closed round. */
+async function tellClosed({ store, broadcast }: RoundParts, signal: AbortSignal): Promise<void> {
+  const record = store.lastRecord();
+  if (record === null) return;
+  await broadcast.closed({ round: record.round, accepted: store.counted(record.round) }, signal);
+}
+
+function planOf(
+  about: Pick<RoundPlan, 'round' | 'kind' | 'modelVersion'>,
+  { config, spec, strategy }: RoundParts,
+): RoundPlan {
+  const { round, kind, modelVersion } = about;
+  return { round, kind, modelVersion, deadlineMs: config.deadlineMs, spec, settings: strategy.settings };
+}
+
+function isBeyondLast(round: number, { maxRounds }: RoundSettings): boolean {
+  return maxRounds > 0 && round > maxRounds;
+}
+
+function hasEveryBoardEnded(roster: Roster, { minBoards }: RoundSettings): boolean {
+  return roster.available().length === 0 && roster.endedCount() >= minBoards;
+}

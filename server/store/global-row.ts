@@ -1,0 +1,59 @@
+/** GlobalState ↔ its row in the database. */
+import type { GlobalState } from '../../core/model/global-state.ts';
+import type { ModelSpec } from '../../core/model/spec.ts';
+import type { Normalization } from '../../core/qqr/normalization.ts';
+import { bytesToFloat32, bytesToFloat64, floatsToBytes } from './blobs.ts';
+
+export interface GlobalRow {
+  readonly version: number;
+  readonly params: Uint8Array;
+  readonly prototype_values: Uint8Array;
+  readonly prototype_weight: Uint8Array;
+  /** All modalities' channels one after another; null before round 0 has closed. */
+  readonly mean: Uint8Array | null;
+  readonly std: Uint8Array | null;
+}
+
+export function rowFromGlobal({ version, params, prototypes, normalization }: GlobalState): GlobalRow {
+  return {
+    version,
+    params: floatsToBytes(params),
+    prototype_values: floatsToBytes(prototypes.values),
+    prototype_weight: floatsToBytes(prototypes.weight),
+    mean: normalization && floatsToBytes(joined(normalization.mean)),
+    std: normalization && floatsToBytes(joined(normalization.std)),
+  };
+}
+
+export function globalFromRow(row: GlobalRow, spec: ModelSpec): GlobalState {
+  return {
+    version: row.version,
+    params: bytesToFloat32(row.params),
+    prototypes: {
+      modalities: spec.modalities.length,
+      classes: spec.classes.length,
+      dim: spec.embedding,
+      values: bytesToFloat32(row.prototype_values),
+      weight: bytesToFloat64(row.prototype_weight),
+    },
+    normalization: normalizationFrom(row, spec),
+  };
+}
+
+function normalizationFrom({ mean, std }: GlobalRow, spec: ModelSpec): Normalization | null {
+  if (mean === null || std === null) return null;
+  const sizes = spec.modalities.map((modality) => modality.channels.length);
+  return { mean: split(bytesToFloat32(mean), sizes), std: split(bytesToFloat32(std), sizes) };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(parts.flatMap((part) => [...part]));
+}
+
+function split(values: Float32Array, sizes: readonly number[]): Float32Array[] {
+  let at = 0;
+  return sizes.map((size) => {
+    at += size;
+    return values.slice(at - size, at);
+  });
+}

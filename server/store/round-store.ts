@@ -1,0 +1,77 @@
+/**
+ * The aggregator's memory: what has to survive a crash so that a restart reaches the same bits.
+ * Every call is one transaction: it happened wholly or not at all, and is durable against a crash of the process when it returns.
+ * All calls throw AppError `storage-failed` when the medium fails.
+ */
+import type { GlobalState } from '../../core/model/global-state.ts';
+import type { RejectReason } from '../../core/wire/update.ts';
+import type { RoundRecord } from '../record.ts';
+
+export interface OpenRound {
+  /** 0 is the statistics round. */
+  readonly round: number;
+  readonly kind: 'statistics' | 'training';
+  /** Version of the global model that boards train from. */
+  readonly modelVersion: number;
+  /** Devices that were online when the round opened, sorted. */
+  readonly asked: readonly string[];
+}
+
+/** Names an update; a board never gives two updates the same key. */
+export interface UpdateKey {
+  readonly round: number;
+  readonly device: string;
+  readonly seq: number;
+}
+
+/** `other-seq`: the device has another update counted in this round already. */
+export type Acceptance = 'new' | 'duplicate' | 'other-seq';
+
+export interface StoredUpdate {
+  readonly key: UpdateKey;
+  readonly payload: Uint8Array;
+}
+
+export interface ClosedRound {
+  readonly record: RoundRecord;
+  /** The state that the round produced. */
+  readonly global: GlobalState;
+  /** Counted devices, and whether their stream has ended. */
+  readonly devices: readonly { readonly device: string; readonly ended: boolean }[];
+}
+
+export interface RoundStore {
+  /** The newest global state, or null in a new store. */
+  global(): GlobalState | null;
+  /** Stores the state before the first round. */
+  begin(global: GlobalState): void;
+
+  /** The round that is open, or null between rounds. */
+  openRound(): OpenRound | null;
+  /** Opens a round; the same round again replaces who is asked and keeps what was counted. */
+  open(round: OpenRound): void;
+  /** Counts an update: at most one per round and device, ever. */
+  accept(key: UpdateKey, payload: Uint8Array): Acceptance;
+  /** Whether exactly this key was counted, in whatever round. */
+  isCounted(key: UpdateKey): boolean;
+  /** Updates counted in the open round, sorted by device. */
+  updates(): readonly StoredUpdate[];
+  /** Counts a refusal in the open round, or in the last one when none is open. */
+  reject(reason: RejectReason): void;
+  /** Refusals in a round by reason; only reasons that occurred. */
+  rejections(round: number): Readonly<Record<string, number>>;
+  /** Closes the open round: record, new state and ended devices at once. Payloads are dropped, keys stay. */
+  close(closed: ClosedRound): void;
+
+  /** The record of a closed round, or null. */
+  record(round: number): RoundRecord | null;
+  /** The newest record, or null. */
+  lastRecord(): RoundRecord | null;
+  /** Keys counted in a round, sorted by device, with the size of their payload. */
+  counted(round: number): readonly (UpdateKey & { readonly bytes: number })[];
+  /** Devices whose stream has ended, sorted. */
+  ended(): readonly string[];
+
+  /** Releases the medium. May be called twice. */
+  dispose(): void;
+}

@@ -1,0 +1,193 @@
+/**
+ * RoundStore in one SQLite file, WAL. With durability `full` a receipt is only sent for what a power cut cannot take back;
+ * `normal` is several times faster and safe against a crash of the process, which is enough for replays.
+ * Invariant: `updates` holds one row per round and device, for good; payloads only while their round is open.
+ * Only the newest `KEPT_GLOBALS` states are kept, all records are.
+ */
+import Database from 'better-sqlite3';
+import { AppError } from '../../core/base/errors.ts';
+import type { GlobalState } from '../../core/model/global-state.ts';
+import type { ModelSpec } from '../../core/model/spec.ts';
+import { shapeHash } from '../../core/model/spec.ts';
+import type { RoundRecord } from '../record.ts';
+import { globalFromRow, rowFromGlobal } from './global-row.ts';
+import type { GlobalRow } from './global-row.ts';
+import type { RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
+
+export type Durability = 'full' | 'normal';
+
+/** Versions that stay in the file. */
+const KEPT_GLOBALS = 3;
+
+const SCHEMA_VERSION = 1;
+const SCHEMA = `
+  CREATE TABLE identity (shape_hash INTEGER NOT NULL);
+  CREATE TABLE globals (
+    generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL,
+    prototype_values BLOB NOT NULL, prototype_weight BLOB NOT NULL, mean BLOB, std BLOB
+  );
+  CREATE TABLE open_round (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), round INTEGER NOT NULL, body TEXT NOT NULL);
+  CREATE TABLE updates (
+    round INTEGER NOT NULL, device TEXT NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, payload BLOB,
+    PRIMARY KEY (round, device)
+  ) WITHOUT ROWID;
+  CREATE TABLE rejections (
+    round INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (round, reason)
+  ) WITHOUT ROWID;
+  CREATE TABLE records (round INTEGER PRIMARY KEY, body TEXT NOT NULL);
+  CREATE TABLE devices (device TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
+`;
+
+/**
+ * Opens or creates the store of one fleet.
+ * @param path a file in an existing folder
+ * @throws AppError `storage-failed`, or `shape-mismatch` when the file belongs to another model
+ */
+export function openSqliteStore(path: string, spec: ModelSpec, durability: Durability = 'full'): RoundStore {
+  const db = guarded(path, () => opened(path, durability));
+  try {
+    guarded(path, () => migrate(db));
+    guarded(path, () => identify(db, path, shapeHash(spec)));
+    return storeOver(db, path, spec);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function opened(path: string, durability: Durability): Database.Database {
+  const db = new Database(path);
+  db.pragma('journal_mode = WAL');
+  db.pragma(`synchronous = ${durability}`);
+  db.pragma('busy_timeout = 5000');
+  return db;
+}
+
+function migrate(db: Database.Database): void {
+  const version = db.pragma('user_version', { simple: true });
+  if (version === SCHEMA_VERSION) return;
+  if (version !== 0) throw new Error(`schema version ${version} is not ${SCHEMA_VERSION}`);
+  db.transaction(() => {
+    db.exec(SCHEMA);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  })();
+}
+
+function identify(db: Database.Database, path: string, hash: number): void {
+  const known = db.prepare<[], { shape_hash: number }>('SELECT shape_hash FROM identity').get();
+  if (known === undefined) db.prepare('INSERT INTO identity VALUES (?)').run(hash);
+  else if (known.shape_hash !== hash) {
+    throw new AppError('shape-mismatch', 'the stored rounds belong to another model', {
+      where: path,
+      hint: 'Use the model settings of before, or another state folder.',
+    });
+  }
+}
+
+function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundStore {
+  const sql = statements(db);
+  const within = <T>(action: () => T): T => guarded(path, action);
+  const inTransaction = (action: () => void): void => within(() => db.transaction(action)());
+  const currentRound = () => sql.openRound.get()?.round ?? sql.lastRecord.get()?.round ?? 0;
+  const insertGlobal = (global: GlobalState) => {
+    sql.insertGlobal.run(rowFromGlobal(global));
+    sql.forgetGlobals.run(KEPT_GLOBALS);
+  };
+  return {
+    global: () => within(() => mapped(sql.newestGlobal.get(), (row) => globalFromRow(row, spec))),
+    begin: (global) => inTransaction(() => insertGlobal(global)),
+    openRound: () => within(() => mapped(sql.openRound.get(), (row) => JSON.parse(row.body))),
+    open: (round) => inTransaction(() => sql.setOpenRound.run(round.round, JSON.stringify(round))),
+    accept: (key, payload) => within(() => accept(sql, key, payload)),
+    isCounted: ({ round, device, seq }) => within(() => sql.seqOf.get(round, device)?.seq === seq),
+    updates: () => within(() => sql.payloads.all(currentRound()).map(storedUpdate)),
+    reject: (reason) => inTransaction(() => sql.reject.run(currentRound(), reason)),
+    rejections: (round) => within(() => Object.fromEntries(sql.rejections.all(round).map((r) => [r.reason, r.count]))),
+    close: ({ record, global, devices }) =>
+      inTransaction(() => {
+        insertGlobal(global);
+        sql.insertRecord.run(record.round, JSON.stringify(record));
+        sql.dropPayloads.run(record.round);
+        sql.clearOpenRound.run();
+        for (const { device, ended } of devices) sql.setDevice.run(device, ended ? 1 : 0);
+      }),
+    record: (round) => within(() => mapped(sql.record.get(round), (row) => JSON.parse(row.body) as RoundRecord)),
+    lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
+    counted: (round) => within(() => sql.counted.all(round)),
+    ended: () => within(() => sql.ended.all().map((row) => row.device)),
+    dispose: () => {
+      if (db.open) db.close();
+    },
+  };
+}
+
+type Statements = ReturnType<typeof statements>;
+
+function statements(db: Database.Database) {
+  return {
+    newestGlobal: db.prepare<[], GlobalRow>('SELECT * FROM globals ORDER BY generation DESC LIMIT 1'),
+    insertGlobal: db.prepare<[GlobalRow]>(
+      `INSERT INTO globals (version, params, prototype_values, prototype_weight, mean, std)
+       VALUES (@version, @params, @prototype_values, @prototype_weight, @mean, @std)`,
+    ),
+    forgetGlobals: db.prepare<[number]>(
+      'DELETE FROM globals WHERE generation <= (SELECT max(generation) FROM globals) - ?',
+    ),
+    openRound: db.prepare<[], { round: number; body: string }>('SELECT round, body FROM open_round'),
+    setOpenRound: db.prepare<[number, string]>('INSERT OR REPLACE INTO open_round VALUES (1, ?, ?)'),
+    clearOpenRound: db.prepare('DELETE FROM open_round'),
+    seqOf: db.prepare<[number, string], { seq: number }>('SELECT seq FROM updates WHERE round = ? AND device = ?'),
+    insertUpdate: db.prepare<[number, string, number, number, Uint8Array]>('INSERT INTO updates VALUES (?, ?, ?, ?, ?)'),
+    payloads: db.prepare<[number], UpdateRow>(
+      'SELECT round, device, seq, payload FROM updates WHERE round = ? AND payload IS NOT NULL ORDER BY device',
+    ),
+    dropPayloads: db.prepare<[number]>('UPDATE updates SET payload = NULL WHERE round = ?'),
+    counted: db.prepare<[number], UpdateKey & { bytes: number }>(
+      'SELECT round, device, seq, bytes FROM updates WHERE round = ? ORDER BY device',
+    ),
+    reject: db.prepare<[number, string]>(
+      'INSERT INTO rejections VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1',
+    ),
+    rejections: db.prepare<[number], { reason: string; count: number }>(
+      'SELECT reason, count FROM rejections WHERE round = ? ORDER BY reason',
+    ),
+    insertRecord: db.prepare<[number, string]>('INSERT INTO records VALUES (?, ?)'),
+    record: db.prepare<[number], { body: string }>('SELECT body FROM records WHERE round = ?'),
+    lastRecord: db.prepare<[], { round: number; body: string }>('SELECT * FROM records ORDER BY round DESC LIMIT 1'),
+    setDevice: db.prepare<[string, number]>('INSERT OR REPLACE INTO devices VALUES (?, ?)'),
+    ended: db.prepare<[], { device: string }>('SELECT device FROM devices WHERE ended = 1 ORDER BY device'),
+  };
+}
+
+interface UpdateRow extends UpdateKey {
+  readonly payload: Uint8Array;
+}
+
+function accept(sql: Statements, key: UpdateKey, payload: Uint8Array) {
+  const known = sql.seqOf.get(key.round, key.device);
+  if (known !== undefined) return known.seq === key.seq ? 'duplicate' : 'other-seq';
+  sql.insertUpdate.run(key.round, key.device, key.seq, payload.length, payload);
+  return 'new';
+}
+
+function storedUpdate({ round, device, seq, payload }: UpdateRow): StoredUpdate {
+  return { key: { round, device, seq }, payload };
+}
+
+function mapped<Row, T>(row: Row | undefined, map: (row: Row) => T): T | null {
+  return row === undefined ? null : map(row);
+}
+
+/** Runs `action`; whatever the database throws becomes AppError `storage-failed`. */
+function guarded<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('storage-failed', `the round store failed: ${error instanceof Error ? error.message : error}`, {
+      where: path,
+      hint: 'Check free space, permissions and that the file is a round store of this version.',
+      cause: error,
+    });
+  }
+}

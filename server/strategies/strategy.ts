@@ -1,0 +1,40 @@
+/**
+ * A strategy says how boards train, what they send, and how much each of them counts: data, plus the weights that follow from it.
+ * Averaging itself is exact integer arithmetic in `core/qqr/aggregate.ts` and the same for all.
+ * Weights: ALGORITHM §4, modality-weighted aggregation: encoder m over the boards that had modality m, the head over all.
+ */
+import type { TrainSettings } from '../../core/model/settings.ts';
+import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
+import type { Update } from '../../core/wire/update.ts';
+
+export interface Strategy {
+  /** One line for people. */
+  readonly description: string;
+  /** Broadcast with every round; `settings.strategy` is the strategy's name. */
+  readonly settings: TrainSettings;
+  /** β of the persistent prototypes, in [0, 1): what a round leaves of the prototypes before it. */
+  readonly prototypeMemory: number;
+}
+
+/** How much an update counts: integers, sixteenths of a window. */
+export interface GroupWeights {
+  readonly head: number;
+  /** One per modality. */
+  readonly encoders: readonly number[];
+}
+
+export function weightsOf(update: Update, settings: TrainSettings): GroupWeights {
+  const head = headWeight(update, settings.qualityWeights);
+  const encoders = update.modalities.map((report) => (settings.modalityWeights ? report.weight : head));
+  return { head, encoders };
+}
+
+/** Windows used; with quality weights times the mean quality of what was present. A board that trained is never silenced: ≥ 1. */
+function headWeight(update: Update, qualityWeights: boolean): number {
+  const full = update.windows * WEIGHT_PER_WINDOW;
+  if (!qualityWeights) return full;
+  const present = update.modalities.reduce((sum, report) => sum + report.windowsPresent, 0);
+  const weighed = update.modalities.reduce((sum, report) => sum + report.weight, 0);
+  if (present === 0) return full;
+  return Math.max(1, Math.min(full, Math.round((update.windows * weighed) / present)));
+}
