@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+/** The one command: `qqr`. It only names the sub-commands; each lives beside what it runs. */
+import { Command, CommanderError } from 'commander';
+import { agentCommand } from '../agent/cli.ts';
+import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
+import { serverCommand } from '../server/cli.ts';
+import { dataCommand } from './data/commands.ts';
+import { demoCommand } from './demo.ts';
+import { replayCommand } from './replay/command.ts';
+import { packageVersion } from './version.ts';
+
+const EXIT_HELP = [
+  'Exit status:',
+  '  0  done',
+  ...[...new Set(Object.values(ERROR_CODES).map(({ exit }) => exit))].map((exit) => {
+    const meanings = Object.values(ERROR_CODES).filter((row) => row.exit === exit);
+    return ` ${exit}  ${meanings.map(({ means }) => means).join('; ')}`;
+  }),
+].join('\n');
+
+const EXAMPLES = `
+Start here:
+  qqr demo                                   watch boards with failing sensors learn, then open the report it wrote
+  qqr replay walk.csv.gz run.csv.gz          your own recordings, one board per subject
+  qqr server run --boards 2                  an aggregator with its own broker …
+  qqr agent run --device pi-1 --replay walk.csv.gz   … and a board that plays a recording to it
+`;
+
+/** Runs the command line; the exit status is the table's in core/base/errors.ts. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('qqr')
+    .description('Online federated learning on motion-sensor boards that keeps going while sensors fail.')
+    .version(packageVersion())
+    .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`);
+  for (const command of [demoCommand(), replayCommand(), agentCommand(), serverCommand(), dataCommand()]) {
+    program.addCommand(command);
+  }
+  throwInsteadOfExit(program);
+  try {
+    await program.parseAsync([...argv]);
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERROR_CODES.usage.exit;
+    process.stderr.write(`qqr: ${describeError(error)}\n`);
+    return exitStatus(error);
+  }
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  command.commands.forEach(throwInsteadOfExit);
+}
+
+process.exitCode = await main(process.argv);

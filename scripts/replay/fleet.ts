@@ -1,0 +1,104 @@
+/**
+ * One seed of a replay: an aggregator with its broker and one agent per board in this process, over real MQTT on the loopback,
+ * each with its own database. What a board in the field runs is what runs here; only the sensor plays a recording.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseAgentConfig } from '../../agent/config.ts';
+import { type RunningAgent, startAgent } from '../../agent/main.ts';
+import { createReplaySensor } from '../../agent/sensors/replay.ts';
+import { systemClock } from '../../core/base/clock.ts';
+import { silentLog } from '../../core/base/log.ts';
+import type { GlobalState } from '../../core/model/global-state.ts';
+import type { NetworkFor } from '../../core/model/network-cache.ts';
+import { eventsOf } from '../../core/trace/recording-events.ts';
+import { parseServerConfig, type ServerConfig, specFrom } from '../../server/config.ts';
+import { startServer } from '../../server/main.ts';
+import type { RoundRecord } from '../../server/record.ts';
+import type { ReplayOptions } from './options.ts';
+import type { BoardPlan, FleetPlan } from './plan.ts';
+
+/** Recorded seconds between two transactions when the recording is played as fast as it goes. */
+const FLUSH_SECONDS_AT_MAX = 60;
+const WHERE = 'replay';
+
+export interface FleetOutcome {
+  readonly global: GlobalState;
+  readonly records: readonly RoundRecord[];
+  /** Bytes that all boards put on their sockets, every packet counted. */
+  readonly sentBytes: number;
+}
+
+export async function runFleet(
+  plan: FleetPlan,
+  options: ReplayOptions,
+  seed: number,
+  networkFor: NetworkFor,
+  onRound: (record: RoundRecord) => void,
+): Promise<FleetOutcome> {
+  const stateDir = options.stateDir === null ? await mkdtemp(join(tmpdir(), 'qqr-replay-')) : join(options.stateDir, `seed-${seed}`);
+  const config = fleetConfig(plan, options, seed, join(stateDir, 'server'));
+  const records: RoundRecord[] = [];
+  const server = await startServer({
+    config,
+    clock: systemClock,
+    log: silentLog,
+    evaluation: { network: await networkFor(specFrom(config)), windows: plan.holdout },
+    onRound(record) {
+      records.push(record);
+      onRound(record);
+    },
+  });
+  const agents: RunningAgent[] = [];
+  try {
+    for (const board of plan.boards) agents.push(await startBoard(board, options, server.url, join(stateDir, board.device), networkFor));
+    const failed = new Promise<never>((_, reject) => {
+      for (const agent of agents) agent.finished.catch(reject);
+    });
+    await Promise.race([server.finished, failed]);
+    const sentBytes = agents.reduce((sum, agent) => sum + agent.traffic().sentBytes, 0);
+    return { global: server.currentGlobal(), records, sentBytes };
+  } finally {
+    await Promise.all(agents.map((agent) => agent.stop()));
+    await server.stop();
+    if (options.stateDir === null) await rm(stateDir, { recursive: true, force: true });
+  }
+}
+
+/** The aggregator's settings for a replay: every board must answer every round, so that a seed always comes to the same model. */
+export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: number, stateDir: string): ServerConfig {
+  return parseServerConfig(
+    {
+      fleet: 'replay',
+      stateDir,
+      seed,
+      broker: { listen: '127.0.0.1:0' },
+      rounds: { boards: plan.boards.length, max: options.rounds, quorum: 1, deadlineS: 0 },
+      strategy: { name: options.strategy, ...options.settings },
+      model: {
+        windowSeconds: options.windowSeconds,
+        classes: plan.classes,
+        modalities: plan.modalities.map(({ name, unit, channels, sampleRateHz }) => ({ name, unit, channels, sampleRateHz })),
+      },
+      evaluation: { every: options.evaluateEvery },
+    },
+    WHERE,
+  );
+}
+
+function startBoard({ device, recording }: BoardPlan, options: ReplayOptions, url: string, stateDir: string, networkFor: NetworkFor) {
+  const source = { header: recording, events: () => eventsOf(recording) };
+  return startAgent({
+    config: parseAgentConfig(
+      { device, fleet: 'replay', stateDir, link: { url }, window: { seconds: options.windowSeconds, overlap: options.overlap } },
+      WHERE,
+    ),
+    sensor: createReplaySensor(source, options.speed, systemClock),
+    networkFor,
+    flushSeconds: options.speed === 'max' ? FLUSH_SECONDS_AT_MAX : 1,
+    startup: 'require',
+    clock: systemClock,
+    log: silentLog,
+  });
+}

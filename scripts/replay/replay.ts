@@ -1,0 +1,40 @@
+/** A whole replay: the same run over several seeds, summarized. */
+import { loadBackend } from '../../core/model/backend.ts';
+import { createNetworkCache } from '../../core/model/network-cache.ts';
+import type { DataSet } from '../../core/trace/recording.ts';
+import type { RoundRecord } from '../../server/record.ts';
+import { createStrategy } from '../../server/strategies/registry.ts';
+import type { Progress } from '../progress.ts';
+import { runFleet } from './fleet.ts';
+import type { ReplayOptions } from './options.ts';
+import { type FleetPlan, planFleet } from './plan.ts';
+import { resultOf, type SeedOutcome } from './result.ts';
+import type { RunResult } from './run-result.ts';
+
+/** Runs every seed, one after the other. @throws AppError for options that do not fit the data, and whatever breaks underneath. */
+export async function replay(dataSet: DataSet, options: ReplayOptions, { progress }: { readonly progress: Progress }): Promise<RunResult> {
+  const startMs = performance.now();
+  const networkFor = createNetworkCache();
+  const { windowsPerRound } = createStrategy(options.strategy, options.settings).settings;
+  const outcomes: SeedOutcome[] = [];
+  for (const seed of options.seeds) {
+    const plan = planFleet(dataSet, options, windowsPerRound, seed);
+    const label = options.seeds.length > 1 ? `${options.title}, seed ${seed}` : options.title;
+    progress.start(label, expectedRounds(plan, options, windowsPerRound) + 1);
+    const outcome = await runFleet(plan, options, seed, networkFor, (record) => progress.advance(label, 1, noteOf(record)));
+    outcomes.push({ ...outcome, seed, plan });
+  }
+  const backend = (await loadBackend()).getBackend();
+  return resultOf(dataSet, options, outcomes, { backend, durationS: (performance.now() - startMs) / 1000 });
+}
+
+/** Rounds until the longest recording is used up, or the most that are wanted. */
+function expectedRounds(plan: FleetPlan, { rounds }: ReplayOptions, windowsPerRound: number): number {
+  const longest = Math.max(...plan.boards.map(({ windows }) => Math.floor(windows / windowsPerRound)));
+  return Math.min(rounds, longest);
+}
+
+function noteOf({ evaluation, online }: RoundRecord): string {
+  const accuracy = evaluation?.clean ?? online?.accuracy;
+  return accuracy === undefined ? '' : `${(100 * accuracy).toFixed(1)} %`;
+}

@@ -1,0 +1,83 @@
+/** From the rounds of every seed to the figures that are printed and drawn. */
+import { AppError } from '../../core/base/errors.ts';
+import { digestOf } from '../../core/model/global-state.ts';
+import type { DataSet } from '../../core/trace/recording.ts';
+import type { Evaluation, RoundRecord } from '../../server/record.ts';
+import type { FleetOutcome } from './fleet.ts';
+import type { ReplayOptions } from './options.ts';
+import type { FleetPlan } from './plan.ts';
+import { type RunResult, summarize, type Summary } from './run-result.ts';
+
+export interface SeedOutcome extends FleetOutcome {
+  readonly seed: number;
+  readonly plan: FleetPlan;
+}
+
+export function resultOf(
+  dataSet: DataSet,
+  options: ReplayOptions,
+  outcomes: readonly SeedOutcome[],
+  { backend, durationS }: { readonly backend: string; readonly durationS: number },
+): RunResult {
+  const last = outcomes.map(({ records }) => lastEvaluation(records));
+  const names = (outcomes[0] as SeedOutcome).plan.modalities.map(({ name }) => name);
+  const byModality = (pick: (name: string) => Summary) => Object.fromEntries(names.map((name) => [name, pick(name)]));
+  const training = outcomes.flatMap(({ records }) => records).filter(({ kind }) => kind === 'training');
+  const boardRounds = training.reduce((sum, { devices }) => sum + devices.length, 0);
+  const perBoardRound = (total: number) => total / boardRounds;
+  const bytes = (part: keyof RoundRecord['bytes']) => perBoardRound(training.reduce((sum, record) => sum + record.bytes[part], 0));
+  return {
+    title: options.title,
+    strategy: options.strategy,
+    backend,
+    seeds: options.seeds,
+    dataSet: dataSet.name,
+    imbalance: { missingRate: options.missingRate, degradedRate: options.degradedRate, kinds: options.kinds },
+    boards: Math.max(...outcomes.map(({ plan }) => plan.boards.length)),
+    rounds: Math.max(...outcomes.map(({ records }) => records.filter(({ kind }) => kind === 'training').length)),
+    modalities: names,
+    accuracy: {
+      clean: summarize(last.map(({ clean }) => clean)),
+      missing: byModality((name) => summarize(last.map(({ missing }) => missing[name] as number))),
+      degraded: byModality((name) => summarize(last.map(({ degraded }) => degraded[name] as number))),
+    },
+    online: summarize(outcomes.map(({ records }) => meanOnline(records))),
+    meanQuality: meanQualities(outcomes, names),
+    bytes: {
+      perBoardRound: {
+        prototypes: bytes('prototypes'),
+        model: bytes('model'),
+        total: perBoardRound(outcomes.reduce((sum, { sentBytes }) => sum + sentBytes, 0)),
+        fp32: bytes('fp32'),
+      },
+    },
+    perSeed: outcomes.map(({ seed, records, global }) => ({ seed, records, digest: digestOf(global) })),
+    durationS,
+  };
+}
+
+function lastEvaluation(records: readonly RoundRecord[]): Evaluation {
+  const evaluation = records.findLast((record) => record.evaluation !== null)?.evaluation;
+  if (evaluation) return evaluation;
+  throw new AppError('data-format', 'no training round took place', {
+    hint: 'each board needs more labelled windows than one round uses; see --set windowsPerRound=N',
+  });
+}
+
+/** Predict-then-train accuracy over the whole stream; every round counts the same number of windows per board. */
+function meanOnline(records: readonly RoundRecord[]): number {
+  const rounds = records.filter(({ online }) => online !== null);
+  const windows = rounds.reduce((sum, { devices }) => sum + devices.length, 0);
+  return rounds.reduce((sum, { online, devices }) => sum + (online?.accuracy ?? 0) * devices.length, 0) / windows;
+}
+
+function meanQualities(outcomes: readonly SeedOutcome[], names: readonly string[]): Record<string, Summary> {
+  const entries = names.flatMap((name): [string, Summary][] => {
+    const perSeed = outcomes.flatMap(({ records }) => {
+      const known = records.flatMap(({ kind, modalities }) => (kind === 'training' ? (modalities[name]?.meanQuality ?? []) : []));
+      return known.length === 0 ? [] : [known.reduce((sum, quality) => sum + quality, 0) / known.length];
+    });
+    return perSeed.length === 0 ? [] : [[name, summarize(perSeed)]];
+  });
+  return Object.fromEntries(entries);
+}
