@@ -1,0 +1,64 @@
+/**
+ * The two programs that some tests drive for real: the Mosquitto broker and a Chromium browser. Installed through
+ * apt-get where that needs no password; elsewhere the tests that want them are skipped with a reason.
+ * Invariant: no broker is started, now or at the next boot (Debian's package would do both).
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PROGRAMS = [
+  { name: 'mosquitto', tests: 'the tests against Mosquitto' },
+  { name: 'chromium', tests: "the report's browser tests" },
+];
+const EXTRA_FOLDERS = ['/usr/sbin', '/usr/local/sbin']; // not on every user's PATH
+
+/** Forbids service starts during the install, as Debian policy provides for, and leaves no trace of that. */
+const INSTALL = `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+install() { apt-get install --yes --quiet --no-install-recommends "$@"; }
+install "$@" || { apt-get update --quiet; install "$@"; }
+case " $* " in
+  *' mosquitto '*) if command -v systemctl >/dev/null; then systemctl disable --quiet mosquitto || true; fi ;;
+esac
+`;
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function isInstalled(name, path = process.env.PATH ?? '') {
+  return [...path.split(':'), ...EXTRA_FOLDERS].some((folder) => folder !== '' && isExecutable(join(folder, name)));
+}
+
+/** Prefix of a command that may install packages without asking for a password, or null. */
+function privilege() {
+  if (!existsSync('/usr/bin/apt-get')) return null;
+  if (process.getuid?.() === 0) return [];
+  return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : null;
+}
+
+/** Installs what is missing if that needs no password; returns the programs that are missing still. */
+export function ensurePrograms(say) {
+  const missing = PROGRAMS.filter((program) => !isInstalled(program.name));
+  if (missing.length === 0) say('programs', `${PROGRAMS.map((program) => program.name).join(', ')} found`);
+  const prefix = privilege();
+  if (missing.length === 0 || prefix === null) return missing;
+  const names = missing.map((program) => program.name);
+  say('programs', `apt-get install ${names.join(' ')} …`);
+  const [command, ...args] = [...prefix, 'sh', '-c', INSTALL, 'sh', ...names];
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) console.error(`${stdout}${stderr}`.trimEnd().split('\n').slice(-15).join('\n'));
+  return missing.filter((program) => !isInstalled(program.name));
+}

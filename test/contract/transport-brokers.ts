@@ -1,0 +1,183 @@
+/** The brokers that the transport contract is run over: ours in memory, aedes on TCP, and a real Mosquitto where it is installed. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Aedes } from 'aedes';
+import { systemClock } from '../../core/base/clock.ts';
+import { createMemoryBroker, type MemoryLinkOptions } from '../../core/link/memory.ts';
+import { createMqttTransport } from '../../core/link/mqtt.ts';
+import type { Transport } from '../../core/link/transport.ts';
+
+export interface TestBroker {
+  transport(options: MemoryLinkOptions): Promise<Transport>;
+  /** Breaks the client's connection without a goodbye. */
+  cut(clientId: string): void;
+  down(): Promise<void>;
+  up(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BrokerKind {
+  readonly name: string;
+  /** Why it cannot run here, or null. */
+  readonly missing: string | null;
+  open(): Promise<TestBroker>;
+}
+
+const FAST = { baseMs: 5, capMs: 50 };
+
+export function mqttLink(url: string, options: MemoryLinkOptions): Transport {
+  return createMqttTransport({
+    ...options,
+    url,
+    startup: 'require',
+    backoff: FAST,
+    clock: systemClock,
+    random: Math.random,
+  });
+}
+
+async function openMemory(): Promise<TestBroker> {
+  const broker = createMemoryBroker();
+  return {
+    transport: async (options) => broker.transport(options),
+    cut: (clientId) => broker.cut(clientId),
+    down: async () => broker.down(),
+    up: async () => broker.up(),
+    close: async () => broker.down(),
+  };
+}
+
+/** Listens on a fixed port again and again; sockets are dropped with the listener. */
+function restartable(handle: (socket: Socket) => void): {
+  listen(port: number): Promise<number>;
+  drop(): Promise<void>;
+} {
+  let server: Server | null = null;
+  const sockets = new Set<Socket>();
+  return {
+    async listen(port) {
+      server = createServer((socket) => {
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
+        handle(socket);
+      });
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      return (server.address() as AddressInfo).port;
+    },
+    async drop() {
+      if (server === null) return;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      server = null;
+      await closed;
+    },
+  };
+}
+
+async function openAedes(): Promise<TestBroker> {
+  const aedes = await Aedes.createBroker();
+  const listener = restartable((socket) => aedes.handle(socket));
+  const port = await listener.listen(0);
+  const clients = () => (aedes as unknown as { clients: Record<string, { conn: Socket }> }).clients;
+  return {
+    transport: async (options) => mqttLink(`mqtt://127.0.0.1:${port}`, options),
+    cut: (clientId) => void clients()[clientId]?.conn.destroy(),
+    down: () => listener.drop(),
+    up: async () => void (await listener.listen(port)),
+    async close() {
+      await listener.drop();
+      await new Promise<void>((resolve) => aedes.close(resolve));
+    },
+  };
+}
+
+const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
+  (program) => spawnSync(program, ['-h']).error === undefined,
+);
+
+/** Clients reach Mosquitto through a relay of their own, so that one connection can be cut. */
+async function openMosquitto(): Promise<TestBroker> {
+  const folder = mkdtempSync(join(tmpdir(), 'mosquitto-'));
+  const port = await freePort();
+  const config = join(folder, 'mosquitto.conf');
+  writeFileSync(
+    config,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location ${folder}/\nuser root\n`,
+  );
+  let child: ChildProcess | null = null;
+  const relays = new Map<string, ReturnType<typeof restartable>>();
+  const cuts = new Map<string, () => void>();
+
+  const up = async () => {
+    child = spawn(MOSQUITTO as string, ['-c', config], { stdio: 'ignore' });
+    await accepts(port);
+  };
+  const down = async () => {
+    if (child === null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    child = null;
+    await gone;
+  };
+  await up();
+  return {
+    async transport(options) {
+      const ends = new Set<Socket>();
+      const relay = restartable((near) => {
+        const far = connect(port, '127.0.0.1');
+        ends.add(near).add(far);
+        near.pipe(far).pipe(near);
+        for (const end of [near, far])
+          end.on('error', () => end.destroy()).on('close', () => (near.destroy(), far.destroy()));
+      });
+      cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
+      relays.set(`${options.clientId}/${relays.size}`, relay);
+      return mqttLink(`mqtt://127.0.0.1:${await relay.listen(0)}`, options);
+    },
+    cut: (clientId) => cuts.get(clientId)?.(),
+    down,
+    up,
+    async close() {
+      for (const relay of relays.values()) await relay.drop();
+      await down();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const listener = restartable(() => undefined);
+  const port = await listener.listen(0);
+  await listener.drop();
+  return port;
+}
+
+/** Resolves when something listens on the port. */
+async function accepts(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) return;
+    await systemClock.sleep(10);
+  }
+}
+
+export const BROKERS: readonly BrokerKind[] = [
+  { name: 'memory', missing: null, open: openMemory },
+  { name: 'mqtt.ts over aedes', missing: null, open: openAedes },
+  {
+    name: 'mqtt.ts over mosquitto',
+    missing: MOSQUITTO === undefined ? 'mosquitto not installed' : null,
+    open: openMosquitto,
+  },
+];

@@ -1,0 +1,219 @@
+/** When the outbox sends: by a clock that the test moves, so that pauses are seen exactly. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { type AgentStore, openAgentStore } from '../../agent/store/agent-store.ts';
+import { createPublisher, type Publisher } from '../../agent/sync/publisher.ts';
+import { AppError } from '../../core/base/errors.ts';
+import { silentLog } from '../../core/base/log.ts';
+import type { Transport } from '../../core/link/transport.ts';
+import type { Receipt } from '../../core/wire/downlink.ts';
+import { topics } from '../../core/wire/topics.ts';
+import { createManualClock, type ManualClock } from '../fixtures/manual-clock.ts';
+import { temporaryPath } from '../fixtures/stored-motion.ts';
+
+const RESEND = { baseMs: 1000, capMs: 60_000 };
+
+interface Scene {
+  readonly store: AgentStore;
+  readonly clock: ManualClock;
+  readonly publisher: Publisher;
+  /** Times of the sends, milliseconds, with what was sent. */
+  readonly sent: { readonly atMs: number; readonly payload: number }[];
+  readonly link: { isUp: boolean };
+  reconnect(): void;
+  start(): void;
+}
+
+function scene(t: TestContext, random: () => number, path = temporaryPath(t)): Scene {
+  const store = openAgentStore(path);
+  const clock = createManualClock();
+  const sent: Scene['sent'] = [];
+  const link = { isUp: true };
+  let onState: (connected: boolean) => void = () => undefined;
+  const transport: Transport = {
+    start: async () => undefined,
+    stop: async () => undefined,
+    subscribe: async () => undefined,
+    onState: (listener) => void (onState = listener),
+    traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
+    async publish(_topic, payload) {
+      sent.push({ atMs: clock.nowMs(), payload: Number(payload[0]) });
+      if (!link.isUp) throw new AppError('link-unavailable', 'down');
+    },
+  };
+  const publisher = createPublisher({
+    transport,
+    topics: topics('test'),
+    device: 'board',
+    store,
+    clock,
+    random,
+    resend: RESEND,
+    onSettled: () => undefined,
+    log: silentLog,
+  });
+  const stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  t.after(async () => {
+    stopping.abort();
+    await running;
+    store.close();
+  });
+  return {
+    store,
+    clock,
+    publisher,
+    sent,
+    link,
+    reconnect: () => onState(true),
+    start() {
+      running = publisher.run(stopping.signal).catch((error: unknown) => assert.equal(error, stopping.signal.reason));
+    },
+  };
+}
+
+function commit(store: AgentStore, round: number): void {
+  const empty = new Float32Array(0);
+  const checkpoint = { round, cursor: round, seq: round, modelVersion: 0, params: empty, residual: empty };
+  store.commitTraining(checkpoint, { round, seq: round, payload: Uint8Array.of(round) }, [round]);
+}
+
+const receipt = (round: number, more: Partial<Receipt> = {}): Receipt => ({
+  round,
+  seq: round,
+  verdict: 'accepted',
+  reason: null,
+  final: false,
+  ...more,
+});
+const gaps = (times: readonly number[]) => times.slice(1).map((time, i) => time - Number(times[i]));
+
+test('without a receipt the pauses double up to the cap, above a fixed wait for the receipt', async (t) => {
+  const { store, clock, sent, start } = scene(t, () => 1);
+  commit(store, 1);
+  start();
+  await clock.advance(400_000);
+  assert.deepEqual(
+    gaps(sent.map(({ atMs }) => atMs)),
+    [2000, 3000, 5000, 9000, 17_000, 33_000, 61_000, 61_000, 61_000, 61_000, 61_000],
+  );
+  assert.equal(store.pending()[0]?.attempts, sent.length);
+});
+
+test('the pause is jittered in full: with the least draw only the wait for the receipt remains', async (t) => {
+  const { store, clock, sent, start } = scene(t, () => 0);
+  commit(store, 1);
+  start();
+  await clock.advance(5000);
+  assert.deepEqual(
+    sent.map(({ atMs }) => atMs),
+    [0, 1000, 2000, 3000, 4000, 5000],
+  );
+});
+
+test('accepted and its round open: not sent again; when the fleet moves on without a word: sent again', async (t) => {
+  const { store, clock, publisher, sent, start } = scene(t, () => 1);
+  commit(store, 1);
+  publisher.atRound(1);
+  start();
+  await clock.advance(10);
+  publisher.onReceipt(receipt(1));
+  await clock.advance(10_000_000);
+  assert.equal(sent.length, 1);
+  publisher.atRound(2);
+  await clock.advance(10);
+  assert.equal(sent.length, 2);
+  publisher.onReceipt(receipt(1, { verdict: 'duplicate', final: true }));
+  await clock.advance(10_000_000);
+  assert.equal(sent.length, 2);
+  assert.deepEqual(store.settled(), [{ outcome: 'counted', reason: '', count: 1 }]);
+});
+
+test('a rejection settles with its reason; a second one changes nothing', async (t) => {
+  const { store, publisher } = scene(t, () => 1);
+  commit(store, 1);
+  publisher.onReceipt(receipt(1, { verdict: 'rejected', reason: 'norm-too-large', final: true }));
+  publisher.onReceipt(receipt(1, { verdict: 'rejected', reason: 'late', final: true }));
+  publisher.onClosed({ round: 1, accepted: [] });
+  assert.deepEqual(store.settled(), [{ outcome: 'rejected', reason: 'norm-too-large', count: 1 }]);
+});
+
+test('round/closed settles by this device and sequence number only', async (t) => {
+  const { store, publisher } = scene(t, () => 1);
+  for (const round of [1, 2]) commit(store, round);
+  publisher.onClosed({
+    round: 1,
+    accepted: [
+      { device: 'other', seq: 1 },
+      { device: 'board', seq: 1 },
+    ],
+  });
+  assert.deepEqual(
+    store.pending().map(({ round }) => round),
+    [2],
+  );
+  publisher.onClosed({
+    round: 2,
+    accepted: [
+      { device: 'other', seq: 2 },
+      { device: 'board', seq: 1 },
+    ],
+  });
+  assert.deepEqual(store.settled(), [
+    { outcome: 'counted', reason: '', count: 1 },
+    { outcome: 'rejected', reason: 'late', count: 1 },
+  ]);
+});
+
+test('accepted, then a round/closed that does not list it: kept, and asked about when the fleet moves on', async (t) => {
+  const { store, publisher } = scene(t, () => 1);
+  commit(store, 1);
+  publisher.onReceipt(receipt(1));
+  publisher.onClosed({ round: 1, accepted: [] });
+  assert.equal(store.pending().length, 1);
+});
+
+test('two updates wait: the older goes first, and one does not hold up the other', async (t) => {
+  const { store, clock, sent, start } = scene(t, () => 0.5);
+  for (const round of [1, 2]) commit(store, round);
+  start();
+  await clock.advance(100);
+  assert.deepEqual(
+    sent.map(({ payload }) => payload),
+    [1, 2],
+  );
+});
+
+test('the link is down: attempts back off; at the reconnection nothing is sent before its time', async (t) => {
+  const { store, clock, sent, link, reconnect, start } = scene(t, () => 1);
+  commit(store, 1);
+  link.isUp = false;
+  start();
+  await clock.advance(4000);
+  assert.deepEqual(
+    sent.map(({ atMs }) => atMs),
+    [0, 2000],
+  );
+  link.isUp = true;
+  reconnect();
+  await clock.advance(1100);
+  assert.deepEqual(
+    sent.map(({ atMs }) => atMs),
+    [0, 2000, 5000],
+  );
+});
+
+test('after a restart an update that was tried before waits a jittered moment; a fresh one goes at once', async (t) => {
+  const path = temporaryPath(t);
+  const before = openAgentStore(path);
+  for (const round of [1, 2]) commit(before, round);
+  before.recordAttempt({ round: 1, seq: 1 });
+  before.close();
+  const { clock, sent, start } = scene(t, () => 0.5, path);
+  start();
+  await clock.advance(600);
+  assert.deepEqual(sent, [
+    { atMs: 0, payload: 2 },
+    { atMs: 500, payload: 1 },
+  ]);
+});

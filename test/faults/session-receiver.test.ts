@@ -1,0 +1,97 @@
+/** Messages from the aggregator in any order and any number: the plan goes forward only, the halves of a version find each other. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createReceiver, type Receiver } from '../../agent/sync/receiver.ts';
+import { silentLog } from '../../core/base/log.ts';
+import type { MessageHandler, Transport } from '../../core/link/transport.ts';
+import { initParams } from '../../core/model/params.ts';
+import { shapeHash } from '../../core/model/spec.ts';
+import { emptyPrototypes } from '../../core/qqr/prototype.ts';
+import { encodeGlobal, encodeRoundPlan } from '../../core/wire/messages.ts';
+import { planFor, TINY_SPEC, TOPICS } from '../fixtures/fake-fleet.ts';
+
+async function receiver(): Promise<{
+  receiver: Receiver;
+  deliver: (topic: string, payload: Uint8Array) => void;
+  subscriptions: string[];
+}> {
+  const handlers = new Map<string, MessageHandler>();
+  const subscriptions: string[] = [];
+  const transport: Transport = {
+    start: async () => undefined,
+    stop: async () => undefined,
+    publish: async () => undefined,
+    onState: () => undefined,
+    traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
+    async subscribe(filter, handler) {
+      handlers.set(filter, handler);
+      subscriptions.push(filter);
+    },
+  };
+  const ignore = () => undefined;
+  const made = createReceiver({
+    transport,
+    topics: TOPICS,
+    device: 'board',
+    log: silentLog,
+    onReceipt: ignore,
+    onClosed: ignore,
+    onChange: ignore,
+  });
+  await made.subscribe();
+  subscriptions.length = 0;
+  return {
+    receiver: made,
+    deliver: (topic, payload) => void handlers.get(topic)?.({ topic, payload, retained: true }),
+    subscriptions,
+  };
+}
+
+function globalOf(version: number): { model: Uint8Array; prototypes: Uint8Array } {
+  const params = initParams(TINY_SPEC, version);
+  const state = { version, params, prototypes: emptyPrototypes(2, 2, 2), normalization: null };
+  return encodeGlobal(state, { round: version, shapeHash: shapeHash(TINY_SPEC) });
+}
+
+test('an older plan that comes late is ignored, the same round again is taken', async () => {
+  const { receiver: r, deliver } = await receiver();
+  for (const round of [3, 2]) deliver(TOPICS.roundCurrent, encodeRoundPlan(planFor(round)));
+  assert.equal(r.plan()?.round, 3);
+  deliver(TOPICS.roundCurrent, encodeRoundPlan(planFor(3, 'finished')));
+  assert.equal(r.plan()?.kind, 'finished');
+});
+
+test('a global state needs both halves of its version, in whatever order versions and halves come', async () => {
+  const { receiver: r, deliver } = await receiver();
+  deliver(TOPICS.globalModel, globalOf(4).model);
+  deliver(TOPICS.globalPrototypes, globalOf(5).prototypes);
+  assert.equal(r.globalFor(planFor(4)), null);
+  deliver(TOPICS.globalModel, globalOf(5).model);
+  deliver(TOPICS.globalPrototypes, globalOf(4).prototypes);
+  assert.deepEqual(r.globalFor(planFor(4))?.params, initParams(TINY_SPEC, 4));
+  assert.deepEqual(r.globalFor(planFor(5))?.params, initParams(TINY_SPEC, 5));
+  assert.equal(r.globalFor(planFor(6)), null);
+});
+
+test('old versions are forgotten', async () => {
+  const { receiver: r, deliver } = await receiver();
+  for (let version = 0; version < 10; version++) {
+    const { model, prototypes } = globalOf(version);
+    deliver(TOPICS.globalModel, model);
+    deliver(TOPICS.globalPrototypes, prototypes);
+  }
+  assert.equal(r.globalFor(planFor(0)), null);
+  assert.equal(r.globalFor(planFor(9))?.version, 9);
+});
+
+test('a refresh asks for the plan again, and for the global state only when the plan lacks it', async () => {
+  const { receiver: r, deliver, subscriptions } = await receiver();
+  deliver(TOPICS.roundCurrent, encodeRoundPlan(planFor(1)));
+  await r.refresh();
+  assert.deepEqual(subscriptions.splice(0), [TOPICS.roundCurrent, TOPICS.globalModel, TOPICS.globalPrototypes]);
+  const { model, prototypes } = globalOf(1);
+  deliver(TOPICS.globalModel, model);
+  deliver(TOPICS.globalPrototypes, prototypes);
+  await r.refresh();
+  assert.deepEqual(subscriptions, [TOPICS.roundCurrent]);
+});

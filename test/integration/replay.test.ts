@@ -1,0 +1,40 @@
+/** The replay as a person meets it: it learns, it is reproducible, its JSON says what it should, and bad input is explained. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { replay } from '../../scripts/replay/replay.ts';
+import { createProgress } from '../../scripts/progress.ts';
+import { SMALL_FLEET } from '../fixtures/small-fleet.ts';
+import { syntheticMotion } from '../fixtures/synthetic-motion.ts';
+
+const quiet = { progress: createProgress({ stream: process.stderr, enabled: false }) };
+
+test('a replay learns from failing sensors, and the same seeds give the same bits', async () => {
+  const options = { ...SMALL_FLEET, seeds: [1, 2] };
+  const first = await replay(syntheticMotion(), options, quiet);
+  const second = await replay(syntheticMotion(), options, quiet);
+  assert.equal(first.backend, 'tensorflow');
+  assert.equal(first.boards, 3);
+  assert.equal(first.rounds, SMALL_FLEET.rounds);
+  assert.ok(first.accuracy.clean.mean > 0.8, `three classes, chance 0.33: ${first.accuracy.clean.mean}`);
+  assert.deepEqual(Object.keys(first.accuracy.missing), ['acc', 'gyr']);
+  assert.deepEqual(Object.keys(first.accuracy.degraded), ['acc', 'gyr']);
+  const { prototypes, model, total, fp32 } = first.bytes.perBoardRound;
+  assert.ok(prototypes > 0 && model > prototypes && total > prototypes + model && fp32 > 8 * total, 'quantized and counted');
+  const digests = ({ perSeed }: typeof first) => perSeed.map(({ digest }) => digest);
+  assert.deepEqual(digests(second), digests(first));
+  assert.notEqual(first.perSeed[0]?.digest, first.perSeed[1]?.digest);
+});
+
+test('recordings played in recorded order and with FedAvg run through the same parts', async () => {
+  const result = await replay(syntheticMotion(), { ...SMALL_FLEET, order: 'recorded', strategy: 'fedavg', rounds: 4 }, quiet);
+  assert.equal(result.rounds, 4);
+  assert.equal(result.bytes.perBoardRound.prototypes, 0);
+});
+
+test('a split that leaves no board says which subjects there are', async () => {
+  const split = { kind: 'random', testSubjects: 4 } as const;
+  await assert.rejects(replay(syntheticMotion(), { ...SMALL_FLEET, split }, quiet), {
+    code: 'usage',
+    message: /leave no board.*ada, bo, cy, di/,
+  });
+});

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRng, type Rng } from '../../core/math/rng.ts';
+import { measure } from '../../core/qqr/measures.ts';
+import { createQualityReference, type QualityReference } from '../../core/qqr/quality.ts';
+import { applyFault, type FaultKind } from '../../core/trace/faults.ts';
+
+const ACC = { unit: 'mps2', sampleRateHz: 50 };
+const SIGMA = Float32Array.of(2, 2, 2);
+
+/** Walking with a sensor on the hip, roughly: gravity, steps at 2 Hz, their harmonic, sensor noise. */
+function walk(rng: Rng, scale = 1): Float32Array {
+  const phase = 6 * rng.next();
+  return Float32Array.from({ length: 128 * 3 }, (_, i) => {
+    const [t, c] = [Math.floor(i / 3) / 50, i % 3];
+    const steps = 2 * Math.sin(2 * Math.PI * 2 * t + phase + c) + Math.sin(2 * Math.PI * 6 * t + phase);
+    return scale * (c === 2 ? 9.7 : 1.2) + steps + 0.15 * rng.normal();
+  });
+}
+
+/** Scores `count` windows and lets them teach; returns the last score. */
+function feed(reference: QualityReference, count: number, next: () => Float32Array, unit = 'mps2') {
+  let score = reference.score(measure(next(), 3, unit), 1);
+  for (let i = 0; i < count; i++) {
+    const measures = measure(next(), 3, unit);
+    score = reference.score(measures, 1);
+    reference.learn(measures, score);
+  }
+  return score;
+}
+
+const broken = (rng: Rng, kind: FaultKind, severity = 0.9) => applyFault(walk(rng), 3, { kind, severity }, SIGMA, rng);
+
+test('a new board is judged by the prior: walking is fine', () => {
+  const rng = createRng('walk');
+  const reference = createQualityReference(ACC);
+  for (let i = 0; i < 50; i++) {
+    const { quality, why } = reference.score(measure(walk(rng), 3, 'mps2'), 1);
+    assert.ok(quality > 0.8 && why === null);
+  }
+});
+
+for (const [kind, whys] of [
+  ['noise', ['noise', 'highFrequency', 'jump']],
+  ['clip', ['clip']],
+  ['stuck', ['held']],
+  ['drift', ['ramp', 'level', 'offset']],
+  ['burst', ['held', 'jump']],
+] as const) {
+  test(`a severe ${kind} is bad from the first window on, and its name says why`, () => {
+    const rng = createRng(kind);
+    const reference = createQualityReference(ACC);
+    for (let i = 0; i < 20; i++) {
+      const { quality, why } = reference.score(measure(broken(rng, kind), 3, 'mps2'), 1);
+      assert.ok(quality < 0.5, `${kind}: ${quality}`);
+      assert.ok((whys as readonly (string | null)[]).includes(why), `${kind}: ${why}`);
+    }
+  });
+}
+
+test('quality is at most the share of samples that came', () => {
+  const measures = measure(walk(createRng('walk')), 3, 'mps2');
+  const reference = createQualityReference(ACC);
+  assert.deepEqual(reference.score(measures, 0.6), { quality: 0.6, why: null });
+  assert.deepEqual(reference.score(measures, 0.3), { quality: 0.3, why: 'completeness' });
+});
+
+test('a board learns its own usual: what the prior finds odd but mild becomes good', () => {
+  const rng = createRng('heavy');
+  const heavy = () => walk(rng, 1.25);
+  const reference = createQualityReference({ ...ACC, sampleRateHz: 100 });
+  assert.ok(feed(reference, 60, heavy).quality > 0.8);
+  assert.ok(reference.score(measure(walk(rng), 3, 'mps2'), 1).quality > 0.8);
+});
+
+test('an hour of noise does not become usual on the way, and one good window resets the patience', () => {
+  const rng = createRng('degraded');
+  const reference = createQualityReference(ACC);
+  feed(reference, 100, () => walk(rng));
+  for (let hour = 0; hour < 6; hour++) {
+    assert.ok(feed(reference, 450, () => broken(rng, 'noise')).quality < 0.5);
+    assert.ok(feed(reference, 3, () => walk(rng)).quality > 0.8);
+  }
+});
+
+test('a board that was refitted is learned anew after its patience is over', () => {
+  const rng = createRng('refitted');
+  const odd = () => walk(rng, 1.8);
+  const reference = createQualityReference(ACC);
+  feed(reference, 100, () => walk(rng));
+  assert.ok(feed(reference, 490, odd).quality < 0.5);
+  assert.ok(feed(reference, 60, odd).quality > 0.8);
+});
+
+test('a stuck sensor never becomes usual', () => {
+  const rng = createRng('stuck');
+  assert.ok(feed(createQualityReference(ACC), 2000, () => broken(rng, 'stuck')).quality < 0.01);
+});
+
+test('a unit without a prior starts with the fixed limits and then judges by its own history', () => {
+  const rng = createRng('pressure');
+  const air = (size: number) => () =>
+    Float32Array.from({ length: 384 }, (_, i) => Math.sin(i / 90) + size * rng.normal());
+  const reference = createQualityReference({ unit: 'hPa', sampleRateHz: 50 });
+  assert.ok(reference.score(measure(air(1)(), 3, 'hPa'), 1).quality > 0.9);
+  feed(reference, 100, air(0.01), 'hPa');
+  assert.ok(reference.score(measure(air(0.01)(), 3, 'hPa'), 1).quality > 0.9);
+  assert.ok(reference.score(measure(air(0.3)(), 3, 'hPa'), 1).quality < 0.1);
+});
+
+test('saved as JSON and gone on from, the scores are the same to the bit', () => {
+  const rng = createRng('save');
+  const windows = Array.from({ length: 400 }, (_, i) =>
+    measure(i % 3 === 0 ? broken(rng, 'drift', 0.3) : walk(rng), 3, 'mps2'),
+  );
+  const whole = createQualityReference(ACC);
+  let saved = createQualityReference(ACC);
+  for (const measures of windows) {
+    const score = whole.score(measures, 1);
+    assert.deepEqual(saved.score(measures, 1), score);
+    whole.learn(measures, score);
+    saved.learn(measures, score);
+    saved = createQualityReference(ACC, JSON.parse(JSON.stringify(saved.state())));
+  }
+  assert.ok(JSON.stringify(saved.state()).length < 4000);
+});
