@@ -32,7 +32,9 @@ interface RunLine {
 }
 
 export function agentCommand(): Command {
-  const agent = new Command('agent').description('The board: reads sensors, judges them, learns, and sends what it learnt.');
+  const agent = new Command('agent').description(
+    'The board: reads sensors, judges them, learns, and sends what it learnt.',
+  );
   agent
     .command('run')
     .description('Run a board until its recording has ended and is delivered, or until interrupted.')

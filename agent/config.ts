@@ -10,7 +10,10 @@ export const agentConfigSchema = z.strictObject({
   /** Name of the board in the fleet; also its MQTT client id. */
   device: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
   /** Fleet that the board learns with; part of every topic. */
-  fleet: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/).default('default'),
+  fleet: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/)
+    .default('default'),
   /** Folder of the board's database. */
   stateDir: z.string().default('/var/lib/qqr-agent'),
   /** `normal` may lose the last second of raw stream in a power cut, `full` loses none and writes more. */

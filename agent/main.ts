@@ -18,8 +18,8 @@ import { createTrainer } from './learn/trainer.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Sensor } from './sensors/sensor.ts';
 import { openAgentStore } from './store/agent-store.ts';
-import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
 import { createArrivals } from './stream/arrivals.ts';
+import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
 import { createSession, offlineWill } from './sync/session.ts';
 
 export interface AgentOptions {
@@ -61,27 +61,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const modalities = windowModalities(sensor, config.window.seconds);
     const names = modalities.map(({ name }) => name);
     const topics = topicsOf(config.fleet);
-    const random = createRng(`${config.device}/link`).next;
     await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
       throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
     });
     const store = openAgentStore(agentStorePath(config.stateDir), { durability: config.durability, log });
     undo.push(() => store.close());
 
-    const { url, username, password, keepaliveS } = config.link;
-    const transport = createMqttTransport({
-      url,
-      clientId: config.device,
-      clean: false,
-      startup: options.startup,
-      will: offlineWill(topics, config.device, names),
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      keepaliveSeconds: keepaliveS,
-      clock,
-      random,
-      log,
-    });
+    const transport = createMqttTransport(linkOptions(options, names));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
@@ -95,7 +81,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       finite: sensor.finite,
       log,
     });
-    const session = createSession({ transport, topics, device: config.device, modalities: names, store, trainer, clock, random, log });
+    const session = createSession({
+      transport,
+      topics,
+      device: config.device,
+      modalities: names,
+      store,
+      trainer,
+      clock,
+      random: jitter(config.device, 'session'),
+      log,
+    });
     const recorder = createRecorder({
       header: sensor.header,
       modalities,
@@ -113,6 +109,28 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     await stop();
     throw error;
   }
+}
+
+function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: readonly string[]) {
+  const { device, fleet, link } = config;
+  return {
+    url: link.url,
+    clientId: device,
+    clean: false,
+    startup,
+    will: offlineWill(topicsOf(fleet), device, modalities),
+    ...(link.username !== undefined && { username: link.username }),
+    ...(link.password !== undefined && { password: link.password }),
+    keepaliveSeconds: link.keepaliveS,
+    clock,
+    random: jitter(device, 'link'),
+    log,
+  };
+}
+
+/** A stream of random numbers of the board's own: boards that lost their broker together must not come back together. */
+function jitter(device: string, use: string): () => number {
+  return createRng(`${device}/${use}`).next;
 }
 
 /** The sensor's modalities with the length of their windows. */

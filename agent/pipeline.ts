@@ -54,8 +54,8 @@ export function createPipeline({ sensor, recorder, store, session, arrived, log 
   return {
     finished,
     async start(signal) {
-      await session.start(signal);
       acquisition = acquire(signal).catch(acquisitionFailed);
+      await session.start(signal);
     },
     async stop() {
       await session.stop();

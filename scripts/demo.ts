@@ -25,7 +25,9 @@ const HALF_FAILING = { missingRate: 0.5, degradedRate: 0.5 };
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('Three fleets on real recordings, side by side: healthy sensors, failing with FedAvg, failing with QQR.')
+    .description(
+      'Three fleets on real recordings, side by side: healthy sensors, failing with FedAvg, failing with QQR.',
+    )
     .option('--seeds <n|list>', 'how many seeds (1 to n), or which; each draws its own two test people', '3')
     .option('--report <dir>', 'folder of report.html, rounds.jsonl and result.json', 'qqr-demo')
     .addHelpText('after', '\nExample:\n  qqr demo --seeds 1 --report /tmp/demo')
@@ -49,5 +51,7 @@ async function run({ seeds, report }: { seeds: string; report: string }): Promis
   progress.stop();
   const written = await writeReport(report, results, reportMeta('Boards with failing sensors learn together'));
   process.stdout.write(renderTable(results, { bold: process.stdout.isTTY === true }));
-  process.stdout.write(`\nReport (open it in a browser): ${written.page}\nEvery round as JSON lines:      ${written.rounds}\n`);
+  process.stdout.write(
+    `\nReport (open it in a browser): ${written.page}\nEvery round as JSON lines:      ${written.rounds}\n`,
+  );
 }

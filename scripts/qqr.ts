@@ -51,4 +51,7 @@ function throwInsteadOfExit(command: Command): void {
   command.commands.forEach(throwInsteadOfExit);
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error; // the reader has seen enough, as in `qqr --help | head`
+});
 process.exitCode = await main(process.argv);

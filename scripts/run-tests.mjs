@@ -9,7 +9,7 @@
  * Env: QQR_REQUIRE_SERVICES=1 turns every skip into a failure, except those for want of the shared data sets.
  */
 import { readdirSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inspect, parseArgs } from 'node:util';
@@ -43,24 +43,20 @@ function testFiles(folder) {
   }
 }
 
-/** `file › suite › test`, kept by the nesting that node:test reports. */
-function nameTracker() {
-  const trails = new Map();
-  return {
-    start({ file, nesting, name }) {
-      const trail = trails.get(file) ?? [];
-      trails.set(file, [...trail.slice(0, nesting), name]);
-    },
-    fullName({ file, nesting, name }) {
-      const outer = (trails.get(file) ?? []).slice(0, nesting);
-      const source = file === undefined ? [] : [relative(join(ROOT, 'dist'), file).replace(/\.js$/, '.ts')];
-      return [...source, ...outer, ...(name === file ? [] : [name])].join(' › ');
-    },
-  };
+/** A test file that ends without having run a test is reported by node:test as one test that bears the file's name. */
+const isWholeFile = ({ nesting, name }, files) => nesting === 0 && files.includes(resolve(name));
+
+/** Where a test stands: `test/unit/a.test.ts`, also when node:test names the compiled file. */
+function sourceOf(data, files) {
+  const path = relative(ROOT, isWholeFile(data, files) ? resolve(data.name) : data.file);
+  return path.replace(/^dist\//, '').replace(/\.js$/, '.ts');
 }
 
-/** A test file that ends without having run a test is reported by node:test as one test that bears the file's name. */
-const isWholeFile = (data) => data.nesting === 0 && data.name === data.file;
+/** `file › suite › test`; `trail` holds the names of the suites around it. */
+function fullNameOf(data, trail, files) {
+  const own = isWholeFile(data, files) ? [] : [...trail.slice(0, data.nesting), data.name];
+  return [sourceOf(data, files), ...own].join(' › ');
+}
 
 const reasonOf = ({ skip, todo }) => (typeof (skip ?? todo) === 'string' ? (skip ?? todo) : 'no reason given');
 
@@ -80,28 +76,29 @@ function failureText(fullName, { details }) {
 async function runTier(files, { concurrency, only, verbose }) {
   const result = { passed: 0, failed: 0, skipped: [] };
   const written = new Map();
-  const names = nameTracker();
-  const fail = (text, file) => {
+  const fail = (text, source) => {
     result.failed += 1;
     console.log(text);
-    const output = written.get(file)?.trim();
+    const output = written.get(source)?.trim();
     if (output) console.log(`    --- written by this file so far:\n${output.replace(/^/gm, '    ')}`);
-    written.delete(file);
+    written.delete(source);
   };
   const options = { files, concurrency, timeout: FILE_TIMEOUT_MS };
   const stream = run(only === undefined ? options : { ...options, testNamePatterns: [only] });
+  let trail = []; // node:test reports file after file, even when they run side by side
   for await (const { type, data } of stream) {
-    if (type === 'test:start') names.start(data);
+    if (type === 'test:start') trail = [...trail.slice(0, data.nesting), data.name];
     if (type === 'test:stdout' || type === 'test:stderr') {
-      written.set(data.file, (written.get(data.file) ?? '') + data.message);
+      const source = sourceOf({ ...data, name: data.file, nesting: 0 }, files);
+      written.set(source, (written.get(source) ?? '') + data.message);
     }
     if (type !== 'test:pass' && type !== 'test:fail') continue;
-    const fullName = names.fullName(data);
+    const fullName = fullNameOf(data, trail, files);
     if (type === 'test:fail') {
       if (data.details?.error?.failureType === 'subtestsFailed') continue; // its tests have been reported
-      fail(failureText(fullName, data), data.file);
-    } else if (isWholeFile(data)) {
-      if (only === undefined) fail(`  ✗ ${fullName}: the file holds no test`, data.file);
+      fail(failureText(fullName, data), sourceOf(data, files));
+    } else if (isWholeFile(data, files)) {
+      if (only === undefined) fail(`  ✗ ${fullName}: the file holds no test`, sourceOf(data, files));
     } else if (isFilteredOut(data)) {
       // neither passed nor skipped
     } else if (data.skip !== undefined || data.todo !== undefined) {

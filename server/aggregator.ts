@@ -5,7 +5,7 @@
 import type { Clock } from '../core/base/clock.ts';
 import type { Lifecycle } from '../core/base/lifecycle.ts';
 import type { Log } from '../core/base/log.ts';
-import type { Transport } from '../core/link/transport.ts';
+import type { Message, Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
 import type { GlobalState } from '../core/model/global-state.ts';
 import { paramLayout } from '../core/model/params.ts';
@@ -19,7 +19,8 @@ import { firstGlobal } from './next-global.ts';
 import { createPulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import { createRoster } from './roster.ts';
-import { type RoundParts, type RoundSettings, runRounds } from './round.ts';
+import { type RoundParts, runRounds } from './round.ts';
+import type { RoundSettings } from './round-settings.ts';
 import type { RoundStore } from './store/round-store.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
@@ -49,7 +50,7 @@ export interface Outcome {
 }
 
 export interface Aggregator extends Lifecycle {
-  /** Resolves after the last round has closed, or after `stop`; rejects with AppError when the store fails. */
+  /** Once started: resolves after the last round has closed, or after `stop`; rejects with AppError when the store fails. */
   readonly finished: Promise<Outcome>;
   currentGlobal(): GlobalState;
   /** Resolves when no board is online any more that could still take part; rejects when stopped. */
@@ -60,20 +61,22 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   const { config, spec, store, transport, topics, log } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  let parts: RoundParts | null = null;
   let global: GlobalState | null = null;
-  const parts = connectParts(options, (record, next) => {
-    global = next;
-    options.onRound?.(record);
-  });
-  const { roster, intake, broadcast, pulse } = parts;
-  const currentGlobal = () => global ?? store.global() ?? firstGlobal(spec, config.seed);
-
+  let running: Promise<unknown> = Promise.resolve();
   let conclude: (outcome: Promise<Outcome>) => void;
   const finished = new Promise<Outcome>((resolve) => {
     conclude = resolve;
   });
-  const run = async (): Promise<Outcome> => {
-    const complete = await runRounds(parts, currentGlobal(), signal).then(
+  finished.catch(() => undefined); // whoever awaits it is told; nobody has to
+
+  const currentGlobal = () => global ?? store.global() ?? firstGlobal(spec, config.seed);
+  const onRound = (record: RoundRecord, next: GlobalState) => {
+    global = next;
+    options.onRound?.(record);
+  };
+  const conduct = async (started: RoundParts): Promise<Outcome> => {
+    const complete = await runRounds(started, currentGlobal(), signal).then(
       () => true,
       (error) => {
         if (signal.aborted) return false;
@@ -87,33 +90,49 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     finished,
     currentGlobal,
     async farewell() {
-      while (roster.available().length > 0) await pulse.next(signal);
+      while (parts !== null && parts.roster.available().length > 0) await parts.pulse.next(signal);
     },
     async start(outer) {
       outer.addEventListener('abort', () => stopping.abort(outer.reason), { once: true });
-      if (store.global() === null) store.begin(currentGlobal());
+      global = store.global();
+      if (global === null) {
+        global = currentGlobal();
+        store.begin(global);
+      }
+      const started = connectParts(options, onRound);
+      parts = started;
+      const { intake, broadcast } = started;
       const open = store.openRound();
       if (open !== null) intake.open(open);
       transport.onState((connected) => {
         if (connected) broadcast.again(signal).catch(() => undefined); // rejects only when stopping
       });
-      await transport.subscribe(topics.statusFilter, ({ topic, payload }) => {
-        const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
-        if (!status.ok) return log.warn({ topic, detail: status.detail }, 'status not understood');
-        log.debug(status.value, 'board status');
-        roster.heard(status.value);
-        pulse.beat();
-      });
+      await transport.subscribe(topics.statusFilter, (message) => takeStatus(message, options, started));
       await transport.subscribe(topics.upFilter, (message) => intake.handle(message));
-      const outcome = run();
-      outcome.catch(() => undefined); // told through `finished`
+      const outcome = conduct(started);
       conclude(outcome);
+      running = outcome.catch(() => undefined); // told through `finished`
     },
     async stop() {
       stopping.abort();
-      await finished.catch(() => undefined); // told to whoever waits for it
+      await running;
     },
   };
+}
+
+function takeStatus(
+  { topic, payload }: Message,
+  { topics, log }: AggregatorOptions,
+  { roster, pulse }: RoundParts,
+): void {
+  const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
+  if (!status.ok) {
+    log.warn({ topic, detail: status.detail }, 'status not understood');
+    return;
+  }
+  log.debug(status.value, 'board status');
+  roster.heard(status.value);
+  pulse.beat();
 }
 
 function connectParts(options: AggregatorOptions, onRound: RoundParts['onRound']): RoundParts {

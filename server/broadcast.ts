@@ -73,8 +73,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       return retain(entries, signal);
     },
     plan: (plan, signal) => retain([[topics.roundCurrent, encodeRoundPlan(plan)]], signal),
-    closed: (closed, signal) =>
-      inOrder(() => publish(topics.roundClosed, encodeRoundClosed(closed), false, signal)),
+    closed: (closed, signal) => inOrder(() => publish(topics.roundClosed, encodeRoundClosed(closed), false, signal)),
     receipt(device, receipt) {
       transport.publish(topics.receipt(device), encodeReceipt(receipt), { qos: 1 }).catch((error) => {
         log.debug({ device, error: String(error) }, 'receipt not handed over');

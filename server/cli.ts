@@ -3,14 +3,8 @@ import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
-import {
-  parseServerConfig,
-  readSettings,
-  type ServerConfig,
-  type ServerConfigInput,
-  specFrom,
-  strategyFrom,
-} from './config.ts';
+import { readToml } from '../core/base/toml.ts';
+import { parseServerConfig, type ServerConfig, type ServerConfigInput, specFrom, strategyFrom } from './config.ts';
 import { loadEvaluation } from './load-evaluation.ts';
 import { startServer, storePath } from './main.ts';
 import type { RoundRecord } from './record.ts';
@@ -92,7 +86,11 @@ export function serverCommand(): Command {
 async function run(line: RunLine): Promise<void> {
   const config = await configOf(line);
   const log = createPinoLog('qqr-server', config.log.level);
-  const evaluation = await loadEvaluation(config);
+  const { holdout } = config.evaluation;
+  const evaluation =
+    holdout.length === 0
+      ? null
+      : await loadEvaluation(holdout, specFrom(config), config.model.windowSeconds, config.seed);
   const show = line.json ? (record: RoundRecord) => `${JSON.stringify(record)}\n` : summaryLine;
   const server = await startServer({
     config,
@@ -114,8 +112,9 @@ async function run(line: RunLine): Promise<void> {
 
 /** Settings of the file, over them those of the command line. */
 async function configOf(line: RunLine): Promise<ServerConfig> {
-  const file = line.config === undefined ? {} : await readSettings(line.config);
-  const model = line.spec === undefined ? {} : { model: (await readSettings(line.spec)).model };
+  // Unchecked so far: `parseServerConfig` says what is wrong with it.
+  const file: ServerConfigInput = line.config === undefined ? {} : await readToml(line.config);
+  const model: ServerConfigInput = line.spec === undefined ? {} : { model: (await readToml(line.spec))['model'] ?? {} };
   const settings: ServerConfigInput = {
     ...file,
     ...model,
@@ -151,18 +150,22 @@ function numberOf(option: string, text: string | undefined): number | undefined 
 
 function summaryLine(record: RoundRecord): string {
   const { round, devices, online, evaluation, bytes } = record;
-  const percent = (share: number | undefined) => (share === undefined ? '     -' : `${(100 * share).toFixed(1).padStart(5)}%`);
+  const percent = (share: number | undefined) =>
+    share === undefined ? '     -' : `${(100 * share).toFixed(1).padStart(5)}%`;
   const size = Math.round(bytes.payload / Math.max(1, devices.length));
   return `round ${String(round).padStart(4)}  boards ${String(devices.length).padStart(4)}  online ${percent(online?.accuracy)}  held out ${percent(evaluation?.clean)}  ${String(size).padStart(6)} B a board\n`;
 }
 
 function showRound(round: string | undefined, { state, json }: { state: string; json?: boolean }): void {
-  const archived = readArchivedRound(storePath(state), round === undefined ? 'last' : (numberOf('round', round) as number));
+  const archived = readArchivedRound(
+    storePath(state),
+    round === undefined ? 'last' : (numberOf('round', round) as number),
+  );
   process.stdout.write(`${JSON.stringify(archived, null, json ? undefined : 2)}\n`);
 }
 
 async function checkConfig({ config: path, json }: { config: string; json?: boolean }): Promise<void> {
-  const config = parseServerConfig(await readSettings(path), path);
+  const config = parseServerConfig(await readToml(path), path);
   const { settings } = strategyFrom(config);
   specFrom(config);
   process.stdout.write(json ? `${JSON.stringify({ ...config, settings }, null, 2)}\n` : `${path}: ok\n`);

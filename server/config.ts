@@ -2,11 +2,10 @@
  * The aggregator's settings: one schema is the type, read once, slices handed on. `server/config.sample.toml` documents every
  * key; a test holds the two together. Only composition roots import this file.
  */
-import { readFile } from 'node:fs/promises';
-import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
 import { type ModelSpec, REFERENCE_NETWORK } from '../core/model/spec.ts';
+import { isBits } from '../core/quant/affine.ts';
 import {
   DEFAULT_LIMITS,
   MAX_BOARDS,
@@ -21,13 +20,13 @@ import {
   MAX_TEXT_LENGTH,
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
-import type { RoundSettings } from './round.ts';
+import type { RoundSettings } from './round-settings.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
 const count = (max: number) => z.number().int().min(1).max(max);
 const label = z.string().min(1).max(MAX_TEXT_LENGTH);
-const bits = z.union([z.number().int().min(1).max(8), z.literal(32)], { error: 'takes 1 to 8, or 32' });
+const bits = z.number().refine(isBits, 'takes 1 to 8, or 32');
 const unique = (names: readonly string[]) => new Set(names).size === names.length;
 
 const modality = z.strictObject({
@@ -55,7 +54,9 @@ const model = z.strictObject({
       { name: 'gyr', unit: 'radps', channels: ['x', 'y', 'z'], sampleRateHz: 50 },
     ]),
   conv: z
-    .array(z.strictObject({ filters: count(MAX_LAYER_SIZE), kernel: count(MAX_LAYER_SIZE), stride: count(MAX_LAYER_SIZE) }))
+    .array(
+      z.strictObject({ filters: count(MAX_LAYER_SIZE), kernel: count(MAX_LAYER_SIZE), stride: count(MAX_LAYER_SIZE) }),
+    )
     .min(1)
     .max(MAX_CONV_LAYERS)
     .default([...REFERENCE_NETWORK.conv]),
@@ -81,14 +82,28 @@ const strategy = z.strictObject({
 });
 
 export const serverConfigSchema = z.strictObject({
-  fleet: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'takes 1 to 64 of A-Z a-z 0-9 . _ -').default('default'),
+  fleet: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'takes 1 to 64 of A-Z a-z 0-9 . _ -')
+    .default('default'),
   stateDir: z.string().default('/var/lib/qqr-server'),
   durability: z.enum(['full', 'normal']).default('full'),
-  seed: z.number().int().min(0).max(2 ** 32 - 1).default(1),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
   broker: z
     .strictObject({
-      listen: z.string().regex(/^.+:\d{1,5}$/, 'takes HOST:PORT').default('127.0.0.1:1883'),
-      url: z.string().regex(/^mqtt:\/\//, 'takes mqtt://HOST:PORT').optional(),
+      listen: z
+        .string()
+        .regex(/^.+:\d{1,5}$/, 'takes HOST:PORT')
+        .default('127.0.0.1:1883'),
+      url: z
+        .string()
+        .regex(/^mqtt:\/\//, 'takes mqtt://HOST:PORT')
+        .optional(),
       username: z.string().optional(),
       password: z.string().optional(),
     })
@@ -112,7 +127,12 @@ export const serverConfigSchema = z.strictObject({
     .prefault({}),
   limits: z
     .strictObject({
-      maxUpdateBytes: z.number().int().min(1024).max(2 ** 28 - 1).default(DEFAULT_LIMITS.maxPayloadBytes),
+      maxUpdateBytes: z
+        .number()
+        .int()
+        .min(1024)
+        .max(2 ** 28 - 1)
+        .default(DEFAULT_LIMITS.maxPayloadBytes),
       maxDeltaNorm: z.number().positive().default(DEFAULT_LIMITS.maxDeltaNorm),
     })
     .prefault({}),
@@ -122,20 +142,6 @@ export const serverConfigSchema = z.strictObject({
 export type ServerConfig = z.infer<typeof serverConfigSchema>;
 /** Settings as a person writes them: everything may be left out. */
 export type ServerConfigInput = z.input<typeof serverConfigSchema>;
-
-/** Reads a configuration file without checking it. Throws AppError 'input-missing', or 'config-invalid' when it is not TOML. */
-export async function readSettings(path: string): Promise<ServerConfigInput> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AppError('input-missing', 'the configuration cannot be read', { where: path, cause });
-  });
-  try {
-    return parse(text);
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause;
-    const where = `${path}:${cause.line}:${cause.column}`;
-    throw new AppError('config-invalid', 'the configuration is not valid TOML', { where, hint: cause.message, cause });
-  }
-}
 
 /** Checks settings from wherever they come and fills in the defaults. Throws AppError 'config-invalid' with the key and what it takes. */
 export function parseServerConfig(settings: unknown, where: string): ServerConfig {
@@ -149,7 +155,9 @@ export function parseServerConfig(settings: unknown, where: string): ServerConfi
   });
 }
 
-export function specFrom({ model: { windowSeconds, modalities, classes, conv, embedding, hidden } }: ServerConfig): ModelSpec {
+export function specFrom({
+  model: { windowSeconds, modalities, classes, conv, embedding, hidden },
+}: ServerConfig): ModelSpec {
   const withSamples = modalities.map((m) => ({ ...m, samples: Math.round(windowSeconds * m.sampleRateHz) }));
   return { modalities: withSamples, classes, conv, embedding, hidden };
 }

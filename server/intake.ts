@@ -5,8 +5,8 @@
  */
 import type { Log } from '../core/base/log.ts';
 import type { Message } from '../core/link/transport.ts';
-import { decodeUpdate } from '../core/wire/decode.ts';
 import type { UpdateExpectation, UpdateRefusal } from '../core/wire/decode.ts';
+import { decodeUpdate } from '../core/wire/decode.ts';
 import type { Receipt } from '../core/wire/downlink.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import type { RejectReason, Update } from '../core/wire/update.ts';

@@ -1,53 +1,78 @@
 /** What a running aggregator evaluates on: labelled windows of recordings that no board plays, cut as boards cut them. */
 import { AppError } from '../core/base/errors.ts';
-import { loadBackend } from '../core/model/backend.ts';
+import { createRng } from '../core/math/rng.ts';
 import type { BatchWindow } from '../core/model/batch.ts';
 import type { Network } from '../core/model/network.ts';
-import { createNetwork } from '../core/model/network-tf.ts';
+import { createNetworkCache } from '../core/model/network-cache.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
+import type { Window } from '../core/stream/window.ts';
 import { createWindower } from '../core/stream/windower.ts';
 import { openDataSet } from '../core/trace/data-set.ts';
+import { acStdOf, FAULT_KINDS } from '../core/trace/faults.ts';
+import { degraded } from '../core/trace/imbalance.ts';
 import type { Recording } from '../core/trace/recording.ts';
 import { eventsOf } from '../core/trace/recording-events.ts';
-import { type ServerConfig, specFrom } from './config.ts';
 import type { HoldoutWindows } from './holdout.ts';
 
 /** Share of a window that the next one repeats. */
 const OVERLAP = 0.5;
+/** Range of the severity of the faults put into degraded windows. */
+const SEVERITY = [0.4, 1] as const;
 
 export interface LoadedEvaluation {
   readonly network: Network;
   readonly windows: HoldoutWindows;
 }
 
-/** Null when the settings name no recordings. @throws AppError when one cannot be read, or none has a window with a label of the model. */
-export async function loadEvaluation(config: ServerConfig): Promise<LoadedEvaluation | null> {
-  const { holdout } = config.evaluation;
-  if (holdout.length === 0) return null;
-  const spec = specFrom(config);
-  const clean: BatchWindow[] = [];
-  for (const path of holdout) {
+/**
+ * @param paths trace files, data set folders or archives
+ * @param seed of the faults in degraded windows
+ * @throws AppError when one cannot be read, or none has a window with a label of the model
+ */
+export async function loadEvaluation(
+  paths: readonly string[],
+  spec: ModelSpec,
+  windowSeconds: number,
+  seed: number,
+): Promise<LoadedEvaluation> {
+  const windows: Window[] = [];
+  for (const path of paths) {
     const { recordings } = await openDataSet(path, '.');
-    for (const recording of recordings) clean.push(...labelledWindows(recording, spec, config.model.windowSeconds));
+    for (const recording of recordings) windows.push(...labelledWindows(recording, spec, windowSeconds));
   }
-  if (clean.length === 0) {
+  if (windows.length === 0) {
     throw new AppError('data-format', "no recording has a window with one of the model's labels", {
-      where: holdout.join(', '),
+      where: paths.join(', '),
       hint: `The model's classes are ${spec.classes.join(', ')}.`,
     });
   }
-  return { network: createNetwork(await loadBackend(), spec), windows: { clean, degraded: {} } };
+  return { network: await createNetworkCache()(spec), windows: holdoutWindows(windows, spec, seed) };
 }
 
-function labelledWindows(recording: Recording, spec: ModelSpec, windowSeconds: number): BatchWindow[] {
-  const windows: BatchWindow[] = [];
+function labelledWindows(recording: Recording, spec: ModelSpec, windowSeconds: number): Window[] {
+  const windows: Window[] = [];
   const { modalities } = recording;
-  const windower = createWindower({ modalities, wanted: spec.modalities, windowSeconds, overlap: OVERLAP }, (window) => {
-    const label = window.label === null ? -1 : spec.classes.indexOf(window.label);
-    const quality = window.values.map((values) => (values === null ? 0 : 1));
-    if (label >= 0) windows.push({ values: window.values, quality, label });
-  });
+  const windower = createWindower(
+    { modalities, wanted: spec.modalities, windowSeconds, overlap: OVERLAP },
+    (window) => {
+      if (window.label !== null && spec.classes.includes(window.label)) windows.push(window);
+    },
+  );
   for (const event of eventsOf(recording)) windower.push(event);
   windower.end();
   return windows;
+}
+
+function holdoutWindows(windows: readonly Window[], spec: ModelSpec, seed: number): HoldoutWindows {
+  const widths = spec.modalities.map(({ channels }) => channels.length);
+  const faults = { kinds: FAULT_KINDS, severity: SEVERITY, acStd: acStdOf(windows, widths) };
+  const rng = createRng(`${seed}/holdout`);
+  const toBatch = ({ values, label }: Window): BatchWindow => {
+    return { values, quality: values.map((v) => (v === null ? 0 : 1)), label: spec.classes.indexOf(label ?? '') };
+  };
+  const degradedIn = (name: string, m: number) => degraded(windows, m, { ...faults, rng: rng.fork(name) }).map(toBatch);
+  return {
+    clean: windows.map(toBatch),
+    degraded: Object.fromEntries(spec.modalities.map(({ name }, m) => [name, degradedIn(name, m)])),
+  };
 }

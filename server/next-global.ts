@@ -5,15 +5,15 @@
 import type { GlobalState } from '../core/model/global-state.ts';
 import { initParams, paramLayout } from '../core/model/params.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
-import { addUpdate, applyDelta, createRoundSums, temporalPrototypes } from '../core/qqr/aggregate.ts';
 import type { Contribution, SumsShape } from '../core/qqr/aggregate.ts';
+import { addUpdate, applyDelta, createRoundSums, temporalPrototypes } from '../core/qqr/aggregate.ts';
 import { mergeNormalization } from '../core/qqr/normalization.ts';
 import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
-import { dequantize } from '../core/quant/affine.ts';
 import type { Quantized } from '../core/quant/affine.ts';
+import { dequantize } from '../core/quant/affine.ts';
 import type { Update } from '../core/wire/update.ts';
-import { weightsOf } from './strategies/strategy.ts';
 import type { GroupWeights, Strategy } from './strategies/strategy.ts';
+import { weightsOf } from './strategies/strategy.ts';
 
 /** Version 0: seeded parameters, no prototypes, no normalization. */
 export function firstGlobal(spec: ModelSpec, seed: number): GlobalState {

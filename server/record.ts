@@ -20,7 +20,12 @@ export interface RoundRecord {
   readonly rejected: Readonly<Record<string, number>>;
   readonly durationMs: number;
   /** Sums over the counted updates, bytes: encoded prototypes, encoded model delta, whole payload, and what the same content takes as float32. */
-  readonly bytes: { readonly prototypes: number; readonly model: number; readonly payload: number; readonly fp32: number };
+  readonly bytes: {
+    readonly prototypes: number;
+    readonly model: number;
+    readonly payload: number;
+    readonly fp32: number;
+  };
   /** By modality name: mean quality over windows that had it (null: none had), and share of windows without it. */
   readonly modalities: Readonly<Record<string, { readonly meanQuality: number | null; readonly missingShare: number }>>;
   /** Predict-then-train over the round's windows: accuracy in [0, 1] and mean cross-entropy. Null in round 0. */

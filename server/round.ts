@@ -8,7 +8,7 @@ import type { Log } from '../core/base/log.ts';
 import type { GlobalState } from '../core/model/global-state.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { RoundPlan } from '../core/wire/downlink.ts';
-import { MAX_BOARDS, type UpdateLimits } from '../core/wire/limits.ts';
+import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { Update } from '../core/wire/update.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type CloseCause, waitForClose } from './deadline.ts';
@@ -19,25 +19,9 @@ import { nextGlobal } from './next-global.ts';
 import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
+import type { RoundSettings } from './round-settings.ts';
 import type { OpenRound, RoundStore } from './store/round-store.ts';
 import type { Strategy } from './strategies/strategy.ts';
-
-/** How rounds are run. */
-export interface RoundSettings {
-  /** Seed of the first parameters. */
-  readonly seed: number;
-  /** Boards that must be online before a round opens, at least 1; those whose stream has ended are forgiven. */
-  readonly minBoards: number;
-  /** Training rounds; 0 = until every board's stream has ended. */
-  readonly maxRounds: number;
-  /** Share of the boards asked that closes a round, in (0, 1]. */
-  readonly quorum: number;
-  /** Milliseconds after which a round closes with whoever has been counted; 0 = never. */
-  readonly deadlineMs: number;
-  /** Evaluate after every n-th training round, n ≥ 1, and always after the last. */
-  readonly evaluateEvery: number;
-  readonly limits: UpdateLimits;
-}
 
 /** What the spine conducts. */
 export interface RoundParts {

@@ -5,25 +5,24 @@
  */
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
-import { makeBatch } from '../../core/model/batch.ts';
 import type { Batch } from '../../core/model/batch.ts';
+import { makeBatch } from '../../core/model/batch.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { Network, TrainOutput } from '../../core/model/network.ts';
 import type { NetworkFor } from '../../core/model/network-cache.ts';
 import { paramLayout } from '../../core/model/params.ts';
 import { type ModelSpec, shapeHash } from '../../core/model/spec.ts';
 import { channelSums } from '../../core/qqr/normalization.ts';
-import { localPrototypes } from '../../core/qqr/prototype.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
+import { localPrototypes } from '../../core/qqr/prototype.ts';
 import { quantize } from '../../core/quant/affine.ts';
+import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
-import type { RoundPlan } from '../../core/wire/downlink.ts';
 import type { ModalityReport, QuantizedPrototypes, Update } from '../../core/wire/update.ts';
 import type { AgentStore, Checkpoint, StoredWindow } from '../store/agent-store.ts';
 import type { RoundTrainer } from '../sync/session.ts';
 import { compressDelta } from './delta.ts';
-
 
 export interface TrainerOptions {
   readonly device: string;
@@ -88,14 +87,26 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
 }
 
 function initialCheckpoint(global: GlobalState): Checkpoint {
-  return { round: -1, cursor: -1, seq: 0, modelVersion: 0, params: global.params, residual: new Float32Array(global.params.length) };
+  return {
+    round: -1,
+    cursor: -1,
+    seq: 0,
+    modelVersion: 0,
+    params: global.params,
+    residual: new Float32Array(global.params.length),
+  };
 }
 
 /**
  * The next B usable windows, waiting for them to arrive. A finite stream is read one round ahead, so that the update can say truthfully
  * whether there will be another; when it has ended with fewer than B left, the statistics round makes do with what there is.
  */
-async function takeWindows(plan: RoundPlan, cursor: number, options: TrainerOptions, signal: AbortSignal): Promise<StoredWindow[]> {
+async function takeWindows(
+  plan: RoundPlan,
+  cursor: number,
+  options: TrainerOptions,
+  signal: AbortSignal,
+): Promise<StoredWindow[]> {
   const size = plan.settings.windowsPerRound;
   const query = { afterIndex: cursor, classes: plan.spec.classes };
   const wanted = options.finite ? 2 * size : size;
@@ -112,9 +123,13 @@ function streamEnded(store: AgentStore): boolean {
 function matchModalities(spec: ModelSpec, board: readonly string[]): number[] {
   const index = spec.modalities.map(({ name }) => board.indexOf(name));
   if (index.some((at) => at >= 0)) return index;
-  throw new AppError('shape-mismatch', `the fleet learns from ${spec.modalities.map(({ name }) => name).join(', ')}, the board has ${board.join(', ')}`, {
-    hint: "name the board's modalities as the aggregator's model does",
-  });
+  throw new AppError(
+    'shape-mismatch',
+    `the fleet learns from ${spec.modalities.map(({ name }) => name).join(', ')}, the board has ${board.join(', ')}`,
+    {
+      hint: "name the board's modalities as the aggregator's model does",
+    },
+  );
 }
 
 interface LabelledWindow {
@@ -133,18 +148,34 @@ function inSpecOrder(window: StoredWindow, boardIndex: readonly number[]): Label
 
 type RoundWork = Pick<Update, 'online' | 'modalities' | 'model'> & Pick<Checkpoint, 'params' | 'residual'>;
 
-function statisticsOf(windows: readonly LabelledWindow[], spec: ModelSpec): Pick<Update, 'online' | 'modalities' | 'model'> {
+function statisticsOf(
+  windows: readonly LabelledWindow[],
+  spec: ModelSpec,
+): Pick<Update, 'online' | 'modalities' | 'model'> {
   const modalities = spec.modalities.map((modality, m) => {
     const present = windows.flatMap((window) => window.values[m] ?? []);
     const sums = present.length === 0 ? null : channelSums(present, modality.channels.length);
-    return { windowsPresent: present.length, meanQuality: meanQualityOf(windows, m), weight: 0, prototypes: null, sums };
+    return {
+      windowsPresent: present.length,
+      meanQuality: meanQualityOf(windows, m),
+      weight: 0,
+      prototypes: null,
+      sums,
+    };
   });
   return { online: { correct: 0, count: 0, lossSum: 0 }, modalities, model: [] };
 }
 
-function trainOn(windows: readonly LabelledWindow[], plan: RoundPlan, global: GlobalState, before: Checkpoint, network: Network): RoundWork {
+function trainOn(
+  windows: readonly LabelledWindow[],
+  plan: RoundPlan,
+  global: GlobalState,
+  before: Checkpoint,
+  network: Network,
+): RoundWork {
   const { spec, settings } = plan;
-  if (global.normalization === null) throw new AppError('internal', `model version ${global.version} has no normalization`);
+  if (global.normalization === null)
+    throw new AppError('internal', `model version ${global.version} has no normalization`);
   const labelled = windows.map((window) => ({ ...window, label: spec.classes.indexOf(window.label) }));
   const batch = makeBatch(labelled, spec, global.normalization);
   const out = network.train({ params: global.params, prototypes: global.prototypes, batch, settings });
@@ -161,11 +192,20 @@ function trainOn(windows: readonly LabelledWindow[], plan: RoundPlan, global: Gl
       sums: null,
     };
   });
-  const travels = (group: number) => group < 0 || !settings.modalityWeights || (modalities[group]?.windowsPresent ?? 0) > 0;
+  const travels = (group: number) =>
+    group < 0 || !settings.modalityWeights || (modalities[group]?.windowsPresent ?? 0) > 0;
   const online = onlineScore(out, batch, spec.classes.length);
   // A step that diverged is dropped whole: sent, it would be refused; kept, it would poison the residual for good.
-  if (!out.params.every(Number.isFinite)) return { online, modalities, model: [], params: global.params, residual: before.residual };
-  const delta = compressDelta(paramLayout(spec), out.params, global.params, before.residual, settings.modelBits, travels);
+  if (!out.params.every(Number.isFinite))
+    return { online, modalities, model: [], params: global.params, residual: before.residual };
+  const delta = compressDelta(
+    paramLayout(spec),
+    out.params,
+    global.params,
+    before.residual,
+    settings.modelBits,
+    travels,
+  );
   return { online, modalities, model: delta.groups, params: out.params, residual: delta.residual };
 }
 

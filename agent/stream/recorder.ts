@@ -6,8 +6,8 @@ import { measure } from '../../core/qqr/measures.ts';
 import { createQualityReference, type QualityReference, type QualityState } from '../../core/qqr/quality.ts';
 import type { WindowModality } from '../../core/stream/align.ts';
 import type { SampleBlock, StreamEvent, StreamHeader } from '../../core/stream/event.ts';
-import { createWindower, type WindowerStats } from '../../core/stream/windower.ts';
 import type { Window } from '../../core/stream/window.ts';
+import { createWindower, type WindowerStats } from '../../core/stream/windower.ts';
 import type { IngestBatch, IngestPosition } from '../store/agent-store.ts';
 import type { MeasuredWindow } from '../store/windows.ts';
 
@@ -84,7 +84,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
 }
 
 /** Measures and quality of each modality; good windows teach the references. */
-function judge(window: Window, modalities: readonly WindowModality[], references: readonly QualityReference[]): MeasuredWindow {
+function judge(
+  window: Window,
+  modalities: readonly WindowModality[],
+  references: readonly QualityReference[],
+): MeasuredWindow {
   const quality: number[] = [];
   const measures = modalities.map((modality, m) => {
     const values = window.values[m] ?? null;

@@ -105,10 +105,11 @@ export function createReceiver({
       if (plan !== null && receiver.globalFor(plan) === null) await listenForGlobal();
     },
     plan: () => plan,
-    globalFor({ spec, modelVersion: version }) {
+    globalFor({ kind, spec, modelVersion: version }) {
       const model = models.get(version);
       const half = prototypes.get(version);
       if (model === undefined || half === undefined) return null;
+      if (kind === 'training' && model.normalization === null) return null; // version 0 as it was before round 0 closed
       const misfit = misfitOf(spec, model, half);
       if (misfit === null)
         return { version, params: model.params, prototypes: half.prototypes, normalization: model.normalization };

@@ -5,6 +5,7 @@
  * Invariant: a QoS 1 message is acknowledged only after its handlers have resolved (§4.3.2), and only on the connection it came on.
  */
 import { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Clock } from '../base/clock.ts';
 import { AppError } from '../base/errors.ts';
@@ -69,7 +70,8 @@ export function createMqttTransport(options: MqttOptions): Transport {
     const client = connect(url, mqttJsOptions(options));
     const lost = new AbortController();
     let cause: unknown = new Error('the connection was closed');
-    const own = client.stream as unknown as typeof socket; // a net.Socket
+    const own = client.stream as unknown as Socket;
+    own.setNoDelay(true); // mqtt.js writes a packet in pieces: Nagle would hold each back for the peer's delayed ACK, 40 ms a round
     socket = own;
     receive(client, lost.signal);
     client.on('error', (error) => {

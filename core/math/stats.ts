@@ -14,7 +14,7 @@ export function mean(values: Numbers): number {
 
 /** Sample standard deviation (n − 1); 0 for a single value. */
 export function sampleStd(values: Numbers): number {
-  if (values.length === 1) return 0;
+  if (values.length < 2) return values.length === 1 ? 0 : Number.NaN;
   const center = mean(values);
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += ((values[i] as number) - center) ** 2;

@@ -5,8 +5,9 @@
  * Invariant: |v| ≤ 16 → |v̂| ≤ 2²⁶; times a weight ≤ 2¹⁴ sixteenths of a window, times ≤ 2¹³ boards → every partial sum is an
  * integer ≤ 2⁵³, which a float64 holds exactly. `core/wire/decode.ts` enforces the limits.
  */
-import { divideCells, emptyPrototypes } from './prototype.ts';
+
 import type { PrototypeSet } from './prototype.ts';
+import { divideCells, emptyPrototypes } from './prototype.ts';
 
 /** Steps per unit of the fixed-point form. */
 const FIXED = 2 ** 22;

@@ -37,7 +37,7 @@ const UNITS: Readonly<Record<string, { readonly scale: number; readonly rest: nu
   uT: { scale: 50, rest: 1 },
 };
 
-/** Sums over the samples of one axis. */
+/** What one axis contributes, before logarithms. */
 interface AxisMeasures {
   mean: number;
   power: number;

@@ -4,8 +4,8 @@
  * z_k is one-sided: how far measure k lies above what is usual at the window's level of activity, in spreads. Usual is what the prior
  * says or what this board has shown itself, whichever excuses more. What the board has shown is per level and measure a running
  * location, clipped like Huber's estimator, so its state is a few hundred bytes and one wild window moves it little.
- * Invariant: only windows of quality ≥ 0.8 teach, unless a level of activity has seen no such window for `PATIENCE` windows: then the
- * board was refitted or replaced, and the level is learned anew. Held and clipped windows never teach.
+ * Invariant: only windows of quality ≥ 0.8 teach, unless no window in `PATIENCE` in a row was as good: then the board was refitted or its
+ * sensor replaced, and everything is learned anew. Held and clipped windows never teach. A fault that comes and goes never becomes usual.
  */
 import { MEASURES, type MeasureName } from './measures.ts';
 import { ACTIVITY_LEVELS, activityLevel, priorFor, RELATIVE_RULES, type RelativeRule } from './quality-prior.ts';
@@ -20,7 +20,7 @@ const TEACHES = 0.8;
 const ENOUGH = 30;
 /** The running means forget with this many windows. */
 const MEMORY = 128;
-/** Windows in a row at a level that did not teach, after which it is learned anew: 11 minutes at 2.56 s with half overlap. */
+/** Windows in a row that did not teach, after which all is learned anew: 11 minutes at 2.56 s with half overlap. */
 const PATIENCE = 500;
 /** No sensor repeats itself better: chips differ more than the sets behind the prior show. */
 const LEAST_SPREAD = 0.35;
@@ -40,6 +40,7 @@ export interface Score {
 export interface QualityState {
   /** Per rule of `RELATIVE_RULES` and level of activity. */
   readonly usual: readonly (readonly LevelState[])[];
+  readonly untaughtInRow: number;
 }
 
 export interface LevelState {
@@ -47,7 +48,6 @@ export interface LevelState {
   readonly center: number;
   /** Running mean of the absolute deviation from the center. */
   readonly deviation: number;
-  readonly untaughtInRow: number;
 }
 
 export interface QualityReference {
@@ -62,7 +62,7 @@ export interface QualityReference {
   state(): QualityState;
 }
 
-const NOTHING: LevelState = { windows: 0, center: 0, deviation: 0, untaughtInRow: 0 };
+const NOTHING: LevelState = { windows: 0, center: 0, deviation: 0 };
 
 /** For one modality of one board. `state` is an earlier `state()`. */
 export function createQualityReference(
@@ -70,6 +70,7 @@ export function createQualityReference(
   state?: QualityState,
 ): QualityReference {
   const prior = priorFor(unit, sampleRateHz);
+  let untaughtInRow = state?.untaughtInRow ?? 0;
   const usual = RELATIVE_RULES.map((_, rule) =>
     Array.from({ length: ACTIVITY_LEVELS }, (_none, level) => state?.usual[rule]?.[level] ?? NOTHING),
   );
@@ -104,15 +105,18 @@ export function createQualityReference(
     },
     learn(measures, { quality }) {
       if (fixedBadness(measures).badness > 0) return;
+      untaughtInRow = quality >= TEACHES ? 0 : untaughtInRow + 1;
+      if (untaughtInRow === PATIENCE) for (const levels of usual) levels.fill(NOTHING);
+      if (untaughtInRow > 0 && untaughtInRow < PATIENCE) return;
       RELATIVE_RULES.forEach((rule, r) => {
         const level = activityLevel(rule, measures[MEASURES[rule.given]] as number);
         const levels = usual[r] as LevelState[];
         const spread = priorAt(rule, level)?.spread ?? LEAST_SPREAD;
         const value = measures[MEASURES[rule.measure]] as number;
-        levels[level] = learned(levels[level] as LevelState, value, quality >= TEACHES, spread);
+        levels[level] = learned(levels[level] as LevelState, value, spread);
       });
     },
-    state: () => ({ usual: usual.map((levels) => [...levels]) }),
+    state: () => ({ usual: usual.map((levels) => [...levels]), untaughtInRow }),
   };
 }
 
@@ -123,21 +127,17 @@ function fixedBadness(measures: Float32Array): { badness: number; why: MeasureNa
   return held >= clip ? { badness: held, why: 'held' } : { badness: clip, why: 'clip' };
 }
 
-function learned(level: LevelState, value: number, teaches: boolean, least: number): LevelState {
-  const untaughtInRow = teaches ? 0 : level.untaughtInRow + 1;
-  if (untaughtInRow > 0 && untaughtInRow < PATIENCE) return { ...level, untaughtInRow };
-  const { windows, center, deviation } = untaughtInRow === PATIENCE ? NOTHING : level;
+function learned({ windows, center, deviation }: LevelState, value: number, least: number): LevelState {
   const weight = 1 / Math.min(windows + 1, MEMORY);
-  const reach = windows < ENOUGH ? Number.POSITIVE_INFINITY : 3 * spreadOf(level, least);
-  const step = Math.min(reach, Math.max(-reach, value - center));
+  const reach = windows < ENOUGH ? Number.POSITIVE_INFINITY : 3 * spreadOf({ deviation }, least);
+  const step = windows === 0 ? value : Math.min(reach, Math.max(-reach, value - center));
   return {
     windows: windows + 1,
     center: center + weight * step,
     deviation: windows === 0 ? 0 : deviation + weight * (Math.abs(step) - deviation),
-    untaughtInRow,
   };
 }
 
-function spreadOf({ deviation }: LevelState, least: number): number {
+function spreadOf({ deviation }: Pick<LevelState, 'deviation'>, least: number): number {
   return Math.max(least, STD_PER_DEVIATION * deviation);
 }

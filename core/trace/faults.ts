@@ -22,7 +22,7 @@ export interface Fault {
   readonly severity: number;
 }
 
-/** One axis of a stretch: `read` and `write` by sample number. */
+/** `[T]` one axis of a stretch; the functions below change it in place. */
 type Axis = Float32Array;
 
 /**

@@ -20,13 +20,16 @@ Examples:
 
 The trace format is described in docs/trace-format.md.`;
 
-interface Output {
+/** What the sub-commands touch besides the files that their arguments name. */
+export interface DataCommandContext {
   readonly write: (text: string) => void;
   readonly log: Log;
+  /** Where fetched data sets are kept. */
+  readonly directory: string;
 }
 
-/** The sub-commands; `output` takes what they print (default: standard output, progress on standard error). */
-export function dataCommand(output: Output = terminal): Command {
+/** The sub-commands; by default they print to standard output, and their progress to standard error. */
+export function dataCommand(context: DataCommandContext = terminalContext()): Command {
   const data = new Command('data')
     .description('fetch, import and look at recorded motion')
     .addHelpText('after', EXAMPLES);
@@ -37,10 +40,10 @@ export function dataCommand(output: Output = terminal): Command {
     .option('--json', 'print the result as JSON')
     .action(async (name: string, options: { out: string; json?: true }, command: Command) => {
       const isDefault = command.getOptionValueSource('out') === 'default';
-      const folder = isDefault ? join(dataDirectory(), name) : resolve(options.out);
-      const result = await fetcherOf(name)(folder, { log: options.json ? silentLog : output.log });
+      const folder = isDefault ? join(context.directory, name) : resolve(options.out);
+      const result = await fetcherOf(name)(folder, { log: options.json ? silentLog : context.log });
       const text = result === 'present' ? `${name} is already in ${folder}` : `${name} is now in ${folder}`;
-      print(output, options.json, { name, folder, result }, `${text}\n`);
+      print(context, options.json, { name, folder, result }, `${text}\n`);
     });
   data
     .command('import <path>')
@@ -55,34 +58,40 @@ export function dataCommand(output: Output = terminal): Command {
           hint: 'give another --out',
         });
       }
-      const dataSet = await openDataSet(path, dataDirectory());
+      const dataSet = await openDataSet(path, context.directory);
       await writeDataSetFolder(dataSet, folder);
       const files = dataSet.recordings.length;
-      print(output, options.json, { name: dataSet.name, folder, files }, `${files} traces are now in ${folder}\n`);
+      print(
+        context,
+        options.json,
+        { name: dataSet.name, folder, files },
+        `${files} ${files === 1 ? 'trace is' : 'traces are'} now in ${folder}\n`,
+      );
     });
   data
     .command('info <path>')
     .description('subjects, modalities, rates, classes, seconds and gaps of a data set or trace')
     .option('--json', 'print it as JSON')
     .action(async (path: string, options: { json?: true }) => {
-      const summary = describeDataSet(await openDataSet(path, dataDirectory()));
-      print(output, options.json, summary, summaryText(summary));
+      const summary = describeDataSet(await openDataSet(path, context.directory));
+      print(context, options.json, summary, summaryText(summary));
     });
   data
     .command('list')
     .description('data sets that are known by name, and whether they are here')
     .option('--json', 'print it as JSON')
     .action(async (options: { json?: true }) => {
-      const rows = await listed();
+      const rows = await listed(context.directory);
       const lines = rows.map(({ name, state, folder }) => `${name.padEnd(12)} ${state.padEnd(10)} ${folder}`);
-      print(output, options.json, rows, `${lines.join('\n')}\n`);
+      print(context, options.json, rows, `${lines.join('\n')}\n`);
     });
   return data;
 }
 
 /** Everything that can be fetched, and every data set in the data folder. */
-async function listed(): Promise<{ name: string; state: 'here' | 'incomplete' | 'not here'; folder: string }[]> {
-  const directory = dataDirectory();
+async function listed(
+  directory: string,
+): Promise<{ name: string; state: 'here' | 'incomplete' | 'not here'; folder: string }[]> {
   const present = await readdir(directory).catch((cause): string[] => {
     if (cause.code === 'ENOENT') return [];
     throw new AppError('input-missing', `cannot read the folder: ${cause.message}`, { where: directory, cause });
@@ -104,11 +113,14 @@ function fetcherOf(name: string): typeof fetchWatch {
   });
 }
 
-function print(output: Output, isJson: true | undefined, facts: unknown, text: string): void {
-  output.write(isJson ? `${JSON.stringify(facts)}\n` : text);
+function print(context: DataCommandContext, isJson: true | undefined, facts: unknown, text: string): void {
+  context.write(isJson ? `${JSON.stringify(facts)}\n` : text);
 }
 
-const terminal: Output = {
-  write: (text) => void process.stdout.write(text),
-  log: { ...silentLog, info: (_, message) => void process.stderr.write(`${message} …\n`) },
-};
+function terminalContext(): DataCommandContext {
+  return {
+    write: (text) => void process.stdout.write(text),
+    log: { ...silentLog, info: (_, message) => void process.stderr.write(`${message} …\n`) },
+    directory: dataDirectory(),
+  };
+}

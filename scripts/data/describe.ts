@@ -43,7 +43,11 @@ export function describeDataSet(dataSet: DataSet): DataSetSummary {
 
 /** The summary as text for a terminal. */
 export function summaryText(summary: DataSetSummary): string {
-  const lines = [`${summary.name}: ${summary.subjects.length} subjects`, '', 'modalities'];
+  const lines = [
+    `${summary.name}: ${summary.subjects.length} ${summary.subjects.length === 1 ? 'subject' : 'subjects'}`,
+    '',
+    'modalities',
+  ];
   for (const { name, unit, channels, sampleRateHz } of summary.modalities) {
     lines.push(`  ${name}  ${channels.join(' ')}  ${unit}  ${sampleRateHz} Hz`);
   }
@@ -59,7 +63,7 @@ export function summaryText(summary: DataSetSummary): string {
       .map(([modality, count]) => `${modality} ${count}`)
       .join(', ');
     lines.push(
-      `  ${subject.padEnd(6)} ${recordings} recordings ${seconds.toFixed(0).padStart(6)} s  gaps: ${gapText}${test}`,
+      `  ${subject.padEnd(6)} ${recordings} ${recordings === 1 ? 'recording ' : 'recordings'} ${seconds.toFixed(0).padStart(6)} s  gaps: ${gapText}${test}`,
     );
   }
   return [...lines, ...(summary.terms === '' ? [] : ['', summary.terms]), ''].join('\n');

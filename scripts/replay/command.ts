@@ -2,17 +2,25 @@
 import { Command, Option } from 'commander';
 import { parseSpeed } from '../../agent/sensors/replay.ts';
 import { AppError } from '../../core/base/errors.ts';
-import { FAULT_KINDS } from '../../core/trace/faults.ts';
 import { openDataSet, openTraces } from '../../core/trace/data-set.ts';
+import { FAULT_KINDS } from '../../core/trace/faults.ts';
 import type { StrategyOverrides } from '../../server/strategies/registry.ts';
+import { dataDirectory } from '../data/data-directory.ts';
 import { createProgress } from '../progress.ts';
 import { renderTable } from '../report/table.ts';
 import { writeReport } from '../report/write.ts';
-import { dataDirectory } from '../data/data-directory.ts';
+import {
+  parseKinds,
+  parseRate,
+  parseSeeds,
+  parseSplit,
+  parseStrategy,
+  REPLAY_DEFAULTS,
+  type ReplayOptions,
+} from './options.ts';
+import { replay } from './replay.ts';
 import { reportMeta } from './report-meta.ts';
 import type { RunResult } from './run-result.ts';
-import { type ReplayOptions, parseKinds, parseRate, parseSeeds, parseSplit, parseStrategy, REPLAY_DEFAULTS } from './options.ts';
-import { replay } from './replay.ts';
 
 const EXAMPLES = `
 Examples:
@@ -59,7 +67,11 @@ export function replayCommand(): Command {
     .option('--split <split>', "test subjects: 'published', or 'random:N' drawn for each seed", 'random:2')
     .option('--test-subjects <names>', 'these subjects for test, separated by commas')
     .option('--classes <names>', "class names, separated by commas (default: the data set's)")
-    .addOption(new Option('--order <order>', "each subject's windows in random order, or as recorded").choices(['shuffled', 'recorded']).default(d.order))
+    .addOption(
+      new Option('--order <order>', "each subject's windows in random order, or as recorded")
+        .choices(['shuffled', 'recorded'])
+        .default(d.order),
+    )
     .option('--missing <rate>', 'probability that a board lacks one modality in a round', '0')
     .option('--degraded <rate>', 'probability that one modality of a board is degraded in a round', '0')
     .option('--kinds <names>', 'kinds of degradation', FAULT_KINDS.join(','))
@@ -88,7 +100,8 @@ async function run(traces: string[], line: CommandLine): Promise<void> {
   const options = optionsOf(line);
   const progress = createProgress({ stream: process.stderr, enabled: !line.json && process.stderr.isTTY === true });
   const result = await replay(dataSet, options, { progress }).finally(() => progress.stop());
-  if (line.report !== undefined) await writeReport(line.report, [result], reportMeta(`${options.title} on ${dataSet.name}`));
+  if (line.report !== undefined)
+    await writeReport(line.report, [result], reportMeta(`${options.title} on ${dataSet.name}`));
   if (line.json) process.stdout.write(`${JSON.stringify(withoutRecords(result))}\n`);
   else process.stdout.write(renderTable([result], { bold: process.stdout.isTTY === true }));
 }
@@ -101,7 +114,10 @@ function withoutRecords({ perSeed, ...figures }: RunResult): object {
 function optionsOf(line: CommandLine): ReplayOptions {
   return {
     title: line.title ?? line.strategy,
-    split: line.testSubjects === undefined ? parseSplit(line.split) : { kind: 'named', testSubjects: line.testSubjects.split(',') },
+    split:
+      line.testSubjects === undefined
+        ? parseSplit(line.split)
+        : { kind: 'named', testSubjects: line.testSubjects.split(',') },
     classes: line.classes?.split(',') ?? null,
     order: line.order,
     missingRate: parseRate(line.missing),

@@ -37,7 +37,8 @@ export async function runFleet(
   networkFor: NetworkFor,
   onRound: (record: RoundRecord) => void,
 ): Promise<FleetOutcome> {
-  const stateDir = options.stateDir === null ? await mkdtemp(join(tmpdir(), 'qqr-replay-')) : join(options.stateDir, `seed-${seed}`);
+  const stateDir =
+    options.stateDir === null ? await mkdtemp(join(tmpdir(), 'qqr-replay-')) : join(options.stateDir, `seed-${seed}`);
   const config = fleetConfig(plan, options, seed, join(stateDir, 'server'));
   const records: RoundRecord[] = [];
   const server = await startServer({
@@ -52,7 +53,8 @@ export async function runFleet(
   });
   const agents: RunningAgent[] = [];
   try {
-    for (const board of plan.boards) agents.push(await startBoard(board, options, server.url, join(stateDir, board.device), networkFor));
+    for (const board of plan.boards)
+      agents.push(await startBoard(board, options, server.url, join(stateDir, board.device), networkFor));
     const failed = new Promise<never>((_, reject) => {
       for (const agent of agents) agent.finished.catch(reject);
     });
@@ -72,6 +74,7 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
     {
       fleet: 'replay',
       stateDir,
+      durability: 'normal',
       seed,
       broker: { listen: '127.0.0.1:0' },
       rounds: { boards: plan.boards.length, max: options.rounds, quorum: 1, deadlineS: 0 },
@@ -79,7 +82,12 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
       model: {
         windowSeconds: options.windowSeconds,
         classes: plan.classes,
-        modalities: plan.modalities.map(({ name, unit, channels, sampleRateHz }) => ({ name, unit, channels, sampleRateHz })),
+        modalities: plan.modalities.map(({ name, unit, channels, sampleRateHz }) => ({
+          name,
+          unit,
+          channels,
+          sampleRateHz,
+        })),
       },
       evaluation: { every: options.evaluateEvery },
     },
@@ -87,11 +95,23 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
   );
 }
 
-function startBoard({ device, recording }: BoardPlan, options: ReplayOptions, url: string, stateDir: string, networkFor: NetworkFor) {
+function startBoard(
+  { device, recording }: BoardPlan,
+  options: ReplayOptions,
+  url: string,
+  stateDir: string,
+  networkFor: NetworkFor,
+) {
   const source = { header: recording, events: () => eventsOf(recording) };
   return startAgent({
     config: parseAgentConfig(
-      { device, fleet: 'replay', stateDir, link: { url }, window: { seconds: options.windowSeconds, overlap: options.overlap } },
+      {
+        device,
+        fleet: 'replay',
+        stateDir,
+        link: { url },
+        window: { seconds: options.windowSeconds, overlap: options.overlap },
+      },
       WHERE,
     ),
     sensor: createReplaySensor(source, options.speed, systemClock),

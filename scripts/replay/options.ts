@@ -1,7 +1,7 @@
 /** What a replay can be asked for, checked; shared by `qqr replay` and the demo. */
 import { AppError } from '../../core/base/errors.ts';
-import { STRATEGY_NAMES, type StrategyName, type StrategyOverrides } from '../../server/strategies/registry.ts';
 import { FAULT_KINDS, type FaultKind } from '../../core/trace/faults.ts';
+import { STRATEGY_NAMES, type StrategyName, type StrategyOverrides } from '../../server/strategies/registry.ts';
 
 export interface ReplayOptions {
   /** Name of the run in tables and reports. */
@@ -71,7 +71,9 @@ export function parseSplit(text: string): Split {
 export function parseSeeds(text: string): number[] {
   const numbers = text.split(',').map(Number);
   if (!numbers.every((n) => Number.isInteger(n) && n >= 0)) {
-    throw new AppError('usage', `seeds are whole numbers: ${text}`, { hint: 'for example --seeds 5 (1 to 5) or --seeds 3,7,11' });
+    throw new AppError('usage', `seeds are whole numbers: ${text}`, {
+      hint: 'for example --seeds 5 (1 to 5) or --seeds 3,7,11',
+    });
   }
   if (numbers.length > 1) return numbers;
   return Array.from({ length: numbers[0] as number }, (_, i) => i + 1);

@@ -8,7 +8,7 @@ import type { BatchWindow } from '../../core/model/batch.ts';
 import type { WindowModality } from '../../core/stream/align.ts';
 import type { Window } from '../../core/stream/window.ts';
 import { acStdOf } from '../../core/trace/faults.ts';
-import { degraded, imbalance, type ImbalanceOptions, imbalanceRecording } from '../../core/trace/imbalance.ts';
+import { degraded, type ImbalanceOptions, imbalance, imbalanceRecording } from '../../core/trace/imbalance.ts';
 import { joinRecordings, playlist, recordingOf } from '../../core/trace/order.ts';
 import type { DataSet, Recording } from '../../core/trace/recording.ts';
 import type { HoldoutWindows } from '../../server/holdout.ts';
@@ -61,7 +61,12 @@ export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRo
     return { device: `board-${subject}`, recording, windows: windows.length };
   });
 
-  function boardRecording(from: DataSet, subject: string, windows: readonly Window[], failing: ImbalanceOptions): Recording {
+  function boardRecording(
+    from: DataSet,
+    subject: string,
+    windows: readonly Window[],
+    failing: ImbalanceOptions,
+  ): Recording {
     if (options.order === 'recorded') {
       const blockSeconds = windowsPerRound * options.windowSeconds * (1 - options.overlap);
       return imbalanceRecording(joinRecordings(recordingsOf(from, subject)), { ...failing, blockSeconds }).recording;
@@ -104,18 +109,27 @@ function modalitiesOf(dataSet: DataSet, windowSeconds: number): WindowModality[]
   return [...byName.values()];
 }
 
-function testSubjects(dataSet: DataSet, subjects: readonly string[], { split }: ReplayOptions, rng: Rng): readonly string[] {
+function testSubjects(
+  dataSet: DataSet,
+  subjects: readonly string[],
+  { split }: ReplayOptions,
+  rng: Rng,
+): readonly string[] {
   switch (split.kind) {
     case 'published':
       if (dataSet.publishedTestSubjects !== null) return dataSet.publishedTestSubjects;
-      throw new AppError('usage', `${dataSet.name} has no published split`, { hint: 'use --split random:N or --test-subjects' });
+      throw new AppError('usage', `${dataSet.name} has no published split`, {
+        hint: 'use --split random:N or --test-subjects',
+      });
     case 'random':
       if (split.testSubjects >= subjects.length) throw tooManyHeld(split.testSubjects, subjects);
       return rng.fork('split').shuffled(subjects).slice(0, split.testSubjects);
     case 'named': {
       const unknown = split.testSubjects.filter((name) => !subjects.includes(name));
       if (unknown.length > 0) {
-        throw new AppError('usage', `no such subject: ${unknown.join(', ')}`, { hint: `${dataSet.name} has ${subjects.join(', ')}` });
+        throw new AppError('usage', `no such subject: ${unknown.join(', ')}`, {
+          hint: `${dataSet.name} has ${subjects.join(', ')}`,
+        });
       }
       return split.testSubjects;
     }
@@ -123,15 +137,23 @@ function testSubjects(dataSet: DataSet, subjects: readonly string[], { split }: 
 }
 
 function tooManyHeld(wanted: number, subjects: readonly string[]): AppError {
-  return new AppError('usage', `${wanted} subjects for test leave no board: there are ${subjects.length} (${subjects.join(', ')})`, {
-    hint: 'use --split random:N with a smaller N, or add recordings of more people',
-  });
+  return new AppError(
+    'usage',
+    `${wanted} subjects for test leave no board: there are ${subjects.length} (${subjects.join(', ')})`,
+    {
+      hint: 'use --split random:N with a smaller N, or add recordings of more people',
+    },
+  );
 }
 
 function noBoards(dataSet: DataSet, windowsPerRound: number): AppError {
-  return new AppError('data-format', `no subject of ${dataSet.name} has ${windowsPerRound} labelled windows, which is one round`, {
-    hint: 'record for longer, label more, or use --set windowsPerRound=N with a smaller N',
-  });
+  return new AppError(
+    'data-format',
+    `no subject of ${dataSet.name} has ${windowsPerRound} labelled windows, which is one round`,
+    {
+      hint: 'record for longer, label more, or use --set windowsPerRound=N with a smaller N',
+    },
+  );
 }
 
 function limited(windows: readonly Window[], most: number | null, rng: Rng): readonly Window[] {

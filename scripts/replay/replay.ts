@@ -12,7 +12,11 @@ import { resultOf, type SeedOutcome } from './result.ts';
 import type { RunResult } from './run-result.ts';
 
 /** Runs every seed, one after the other. @throws AppError for options that do not fit the data, and whatever breaks underneath. */
-export async function replay(dataSet: DataSet, options: ReplayOptions, { progress }: { readonly progress: Progress }): Promise<RunResult> {
+export async function replay(
+  dataSet: DataSet,
+  options: ReplayOptions,
+  { progress }: { readonly progress: Progress },
+): Promise<RunResult> {
   const startMs = performance.now();
   const networkFor = createNetworkCache();
   const { windowsPerRound } = createStrategy(options.strategy, options.settings).settings;
@@ -21,7 +25,9 @@ export async function replay(dataSet: DataSet, options: ReplayOptions, { progres
     const plan = planFleet(dataSet, options, windowsPerRound, seed);
     const label = options.seeds.length > 1 ? `${options.title}, seed ${seed}` : options.title;
     progress.start(label, expectedRounds(plan, options, windowsPerRound) + 1);
-    const outcome = await runFleet(plan, options, seed, networkFor, (record) => progress.advance(label, 1, noteOf(record)));
+    const outcome = await runFleet(plan, options, seed, networkFor, (record) =>
+      progress.advance(label, 1, noteOf(record)),
+    );
     outcomes.push({ ...outcome, seed, plan });
   }
   const backend = (await loadBackend()).getBackend();

@@ -6,7 +6,7 @@ import type { Evaluation, RoundRecord } from '../../server/record.ts';
 import type { FleetOutcome } from './fleet.ts';
 import type { ReplayOptions } from './options.ts';
 import type { FleetPlan } from './plan.ts';
-import { type RunResult, summarize, type Summary } from './run-result.ts';
+import { type RunResult, type Summary, summarize } from './run-result.ts';
 
 export interface SeedOutcome extends FleetOutcome {
   readonly seed: number;
@@ -25,7 +25,8 @@ export function resultOf(
   const training = outcomes.flatMap(({ records }) => records).filter(({ kind }) => kind === 'training');
   const boardRounds = training.reduce((sum, { devices }) => sum + devices.length, 0);
   const perBoardRound = (total: number) => total / boardRounds;
-  const bytes = (part: keyof RoundRecord['bytes']) => perBoardRound(training.reduce((sum, record) => sum + record.bytes[part], 0));
+  const bytes = (part: keyof RoundRecord['bytes']) =>
+    perBoardRound(training.reduce((sum, record) => sum + record.bytes[part], 0));
   return {
     title: options.title,
     strategy: options.strategy,
@@ -74,7 +75,9 @@ function meanOnline(records: readonly RoundRecord[]): number {
 function meanQualities(outcomes: readonly SeedOutcome[], names: readonly string[]): Record<string, Summary> {
   const entries = names.flatMap((name): [string, Summary][] => {
     const perSeed = outcomes.flatMap(({ records }) => {
-      const known = records.flatMap(({ kind, modalities }) => (kind === 'training' ? (modalities[name]?.meanQuality ?? []) : []));
+      const known = records.flatMap(({ kind, modalities }) =>
+        kind === 'training' ? (modalities[name]?.meanQuality ?? []) : [],
+      );
       return known.length === 0 ? [] : [known.reduce((sum, quality) => sum + quality, 0) / known.length];
     });
     return perSeed.length === 0 ? [] : [[name, summarize(perSeed)]];

@@ -33,7 +33,7 @@ export function createEmbeddedBroker({ host, port, maxPacketBytes, log }: Embedd
     const { broker, server, sockets } = running;
     running = null;
     await new Promise<void>((resolve) => broker.close(() => resolve()));
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => server.close(() => resolve())); // also when it never listened
     for (const socket of sockets) socket.destroy();
     await closed;
   };
@@ -41,7 +41,9 @@ export function createEmbeddedBroker({ host, port, maxPacketBytes, log }: Embedd
     async start(signal) {
       signal.throwIfAborted();
       const broker = await Aedes.createBroker({ queueLimit: 1000, connectTimeout: 10_000 });
-      broker.on('clientError', (client, error) => log.warn({ device: client.id, error: error.message }, 'client dropped'));
+      broker.on('clientError', (client, error) =>
+        log.warn({ device: client.id, error: error.message }, 'client dropped'),
+      );
       broker.on('connectionError', (_client, error) => log.debug({ error: error.message }, 'connection refused'));
       const sockets = new Set<Socket>();
       const server = createServer({ noDelay: true }, (socket) => {
@@ -49,8 +51,13 @@ export function createEmbeddedBroker({ host, port, maxPacketBytes, log }: Embedd
         socket.once('close', () => sockets.delete(socket));
         broker.handle(limitPackets(socket, maxPacketBytes));
       });
-      await listening(server, host, port);
       running = { broker, server, sockets };
+      try {
+        await listening(server, host, port);
+      } catch (error) {
+        await stop();
+        throw error;
+      }
       signal.addEventListener('abort', () => void stop(), { once: true });
     },
     stop,

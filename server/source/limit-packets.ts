@@ -15,6 +15,7 @@ export function limitPackets(socket: Socket, maxBytes: number): Duplex {
     },
   });
   socket.once('error', (error) => guard.destroy(error));
+  guard.once('error', () => socket.destroy());
   return Duplex.from({ readable: socket.pipe(guard), writable: socket });
 }
 

@@ -24,9 +24,13 @@ export function readArchivedRound(path: string, round: number | 'last'): Archive
       )
       .get(round === 'last' ? null : round);
     if (row === undefined) {
-      throw new AppError('input-missing', round === 'last' ? 'no round has closed yet' : `round ${round} has not closed`, {
-        where: path,
-      });
+      throw new AppError(
+        'input-missing',
+        round === 'last' ? 'no round has closed yet' : `round ${round} has not closed`,
+        {
+          where: path,
+        },
+      );
     }
     const rejections = db
       .prepare<[number], { reason: string; count: number }>('SELECT reason, count FROM rejections WHERE round = ?')

@@ -10,8 +10,8 @@ import type { GlobalState } from '../../core/model/global-state.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
 import { shapeHash } from '../../core/model/spec.ts';
 import type { RoundRecord } from '../record.ts';
-import { globalFromRow, rowFromGlobal } from './global-row.ts';
 import type { GlobalRow } from './global-row.ts';
+import { globalFromRow, rowFromGlobal } from './global-row.ts';
 import type { RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
 
 export type Durability = 'full' | 'normal';
@@ -137,7 +137,9 @@ function statements(db: Database.Database) {
     setOpenRound: db.prepare<[number, string]>('INSERT OR REPLACE INTO open_round VALUES (1, ?, ?)'),
     clearOpenRound: db.prepare('DELETE FROM open_round'),
     seqOf: db.prepare<[number, string], { seq: number }>('SELECT seq FROM updates WHERE round = ? AND device = ?'),
-    insertUpdate: db.prepare<[number, string, number, number, Uint8Array]>('INSERT INTO updates VALUES (?, ?, ?, ?, ?)'),
+    insertUpdate: db.prepare<[number, string, number, number, Uint8Array]>(
+      'INSERT INTO updates VALUES (?, ?, ?, ?, ?)',
+    ),
     payloads: db.prepare<[number], UpdateRow>(
       'SELECT round, device, seq, payload FROM updates WHERE round = ? AND payload IS NOT NULL ORDER BY device',
     ),

@@ -31,7 +31,12 @@ const LONGEST_LIFE_MS = 2500;
 test(`an agent killed at ${KILLS} random points uses every window once and is counted once per round (seed ${SEED})`, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'qqr-kill-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const options: ReplayOptions = { ...SMALL_FLEET, split: { kind: 'named', testSubjects: ['bo'] }, settings: { windowsPerRound: B }, rounds: 5000 };
+  const options: ReplayOptions = {
+    ...SMALL_FLEET,
+    split: { kind: 'named', testSubjects: ['bo'] },
+    settings: { windowsPerRound: B },
+    rounds: 5000,
+  };
   const plan = smallPlan(options, { ...SMALL_MOTION, subjects: ['ada', 'bo'], secondsPerClass: 600 });
   const [board] = plan.boards;
   assert.ok(board !== undefined);
@@ -42,7 +47,20 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
   await writeRecording(board.recording, trace);
   const state = join(folder, 'board');
   const startBoard = () =>
-    startQqr(['agent', 'run', '--device', board.device, '--fleet', 'replay', '--broker', server.url, '--replay', trace, '--state', state]);
+    startQqr([
+      'agent',
+      'run',
+      '--device',
+      board.device,
+      '--fleet',
+      'replay',
+      '--broker',
+      server.url,
+      '--replay',
+      trace,
+      '--state',
+      state,
+    ]);
 
   const rng = createRng(SEED);
   let killed = 0;
@@ -70,7 +88,11 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
     Array.from({ length: rounds * B }, (_, i) => i),
     'every window was used once, in order',
   );
-  assert.equal(agentStore.countWindows({ afterIndex: -1, classes: plan.classes }), board.windows, 'no window was lost or cut twice');
+  assert.equal(
+    agentStore.countWindows({ afterIndex: -1, classes: plan.classes }),
+    board.windows,
+    'no window was lost or cut twice',
+  );
   assert.equal(agentStore.pending().length, 0);
 
   const serverStore = openSqliteStore(storePath(config.stateDir), specFrom(config));
@@ -80,6 +102,9 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
     const used = uses.filter((use) => use.round === round);
     assert.equal(counted.length, 1, `round ${round} counted one update`);
     assert.equal(used.length, B, `round ${round} used ${B} windows`);
-    assert.ok(used.every(({ seq }) => seq === counted[0]?.seq), `round ${round}: the update that was counted is the one that was committed`);
+    assert.ok(
+      used.every(({ seq }) => seq === counted[0]?.seq),
+      `round ${round}: the update that was counted is the one that was committed`,
+    );
   }
 });

@@ -1,8 +1,8 @@
 /** The replay as a person meets it: it learns, it is reproducible, its JSON says what it should, and bad input is explained. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { replay } from '../../scripts/replay/replay.ts';
 import { createProgress } from '../../scripts/progress.ts';
+import { replay } from '../../scripts/replay/replay.ts';
 import { SMALL_FLEET } from '../fixtures/small-fleet.ts';
 import { syntheticMotion } from '../fixtures/synthetic-motion.ts';
 
@@ -19,14 +19,21 @@ test('a replay learns from failing sensors, and the same seeds give the same bit
   assert.deepEqual(Object.keys(first.accuracy.missing), ['acc', 'gyr']);
   assert.deepEqual(Object.keys(first.accuracy.degraded), ['acc', 'gyr']);
   const { prototypes, model, total, fp32 } = first.bytes.perBoardRound;
-  assert.ok(prototypes > 0 && model > prototypes && total > prototypes + model && fp32 > 8 * total, 'quantized and counted');
+  assert.ok(
+    prototypes > 0 && model > prototypes && total > prototypes + model && fp32 > 8 * total,
+    'quantized and counted',
+  );
   const digests = ({ perSeed }: typeof first) => perSeed.map(({ digest }) => digest);
   assert.deepEqual(digests(second), digests(first));
   assert.notEqual(first.perSeed[0]?.digest, first.perSeed[1]?.digest);
 });
 
 test('recordings played in recorded order and with FedAvg run through the same parts', async () => {
-  const result = await replay(syntheticMotion(), { ...SMALL_FLEET, order: 'recorded', strategy: 'fedavg', rounds: 4 }, quiet);
+  const result = await replay(
+    syntheticMotion(),
+    { ...SMALL_FLEET, order: 'recorded', strategy: 'fedavg', rounds: 4 },
+    quiet,
+  );
   assert.equal(result.rounds, 4);
   assert.equal(result.bytes.perBoardRound.prototypes, 0);
 });

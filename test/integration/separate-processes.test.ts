@@ -36,10 +36,25 @@ test('separate processes over TCP reach the same global model bits as the replay
       const trace = join(folder, `${device}.csv.gz`);
       await writeRecording(recording, trace);
       const state = join(folder, device);
-      return startQqr(['agent', 'run', '--device', device, '--fleet', config.fleet, '--broker', String(url), '--replay', trace, '--state', state]);
+      return startQqr([
+        'agent',
+        'run',
+        '--device',
+        device,
+        '--fleet',
+        config.fleet,
+        '--broker',
+        String(url),
+        '--replay',
+        trace,
+        '--state',
+        state,
+      ]);
     }),
   );
-  t.after(() => agents.forEach(({ child }) => child.kill('SIGKILL')));
+  t.after(() => {
+    for (const { child } of agents) child.kill('SIGKILL');
+  });
   for (const { ended } of [server, ...agents]) {
     const { code, errors } = await ended;
     assert.equal(code, 0, errors);

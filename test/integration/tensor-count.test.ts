@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
-import { runFleet } from '../../scripts/replay/fleet.ts';
+import { fleetConfig, runFleet } from '../../scripts/replay/fleet.ts';
 import type { ReplayOptions } from '../../scripts/replay/options.ts';
 import { specFrom } from '../../server/config.ts';
-import { fleetConfig } from '../../scripts/replay/fleet.ts';
 import { SMALL_FLEET, smallPlan } from '../fixtures/small-fleet.ts';
 import { SMALL_MOTION } from '../fixtures/synthetic-motion.ts';
 

@@ -110,10 +110,17 @@ test('equals the weighted mean in floating point to 1e-6', () => {
   );
 });
 
-function assertCell(all: readonly Contribution[], table: ReturnType<typeof temporalPrototypes>, m: number, c: number): void {
+function assertCell(
+  all: readonly Contribution[],
+  table: ReturnType<typeof temporalPrototypes>,
+  m: number,
+  c: number,
+): void {
   const cell = m * SHAPE.classes + c;
   const terms = all.flatMap(({ prototypes }) =>
-    prototypes.flatMap((one) => (one.modality === m && one.classes.includes(c) ? [{ one, row: one.classes.indexOf(c) }] : [])),
+    prototypes.flatMap((one) =>
+      one.modality === m && one.classes.includes(c) ? [{ one, row: one.classes.indexOf(c) }] : [],
+    ),
   );
   for (let k = 0; k < SHAPE.dim; k++) {
     const mean = weightedMean(

@@ -51,11 +51,18 @@ test('a board whose quality is 0 throughout still has a voice in the head, and n
   const modalities = silent.modalities.map((report) => ({ ...report, meanQuality: 0, weight: 0 }));
   assert.equal(weightsOf({ ...silent, modalities }, createStrategy('qqr').settings).head, 1);
   const most = silent.modalities.map((report) => ({ ...report, windowsPresent: 1024, weight: MAX_WEIGHT }));
-  assert.equal(weightsOf({ ...silent, windows: 1024, modalities: most }, createStrategy('qqr').settings).head, MAX_WEIGHT);
+  assert.equal(
+    weightsOf({ ...silent, windows: 1024, modalities: most }, createStrategy('qqr').settings).head,
+    MAX_WEIGHT,
+  );
 });
 
 test('settings can be changed, and undefined changes nothing', () => {
-  const { settings, prototypeMemory } = createStrategy('qqr', { learningRate: 0.2, modelBits: undefined, prototypeMemory: 0 });
+  const { settings, prototypeMemory } = createStrategy('qqr', {
+    learningRate: 0.2,
+    modelBits: undefined,
+    prototypeMemory: 0,
+  });
   assert.equal(settings.learningRate, 0.2);
   assert.equal(settings.modelBits, 2);
   assert.equal(prototypeMemory, 0);

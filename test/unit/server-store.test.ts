@@ -1,0 +1,157 @@
+/** The round store: what it gives back, also after it has been closed and opened again. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { AppError } from '../../core/base/errors.ts';
+import type { GlobalState } from '../../core/model/global-state.ts';
+import { firstGlobal } from '../../server/next-global.ts';
+import type { RoundRecord } from '../../server/record.ts';
+import { readArchivedRound } from '../../server/store/archive.ts';
+import type { OpenRound, RoundStore } from '../../server/store/round-store.ts';
+import { openSqliteStore } from '../../server/store/sqlite.ts';
+import { SAMPLE_SPEC, TINY_SPEC } from '../fixtures/sample-update.ts';
+
+const ROUND: OpenRound = { round: 0, kind: 'statistics', modelVersion: 0, asked: ['a', 'b'] };
+
+function temporaryPath(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'qqr-store-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return join(folder, 'rounds.sqlite');
+}
+
+function open(t: TestContext, path: string): RoundStore {
+  const store = openSqliteStore(path, TINY_SPEC);
+  t.after(() => store.dispose());
+  return store;
+}
+
+function recordOf(round: number): RoundRecord {
+  return {
+    round,
+    kind: round === 0 ? 'statistics' : 'training',
+    version: round,
+    devices: ['a'],
+    rejected: {},
+    durationMs: 12.5,
+    bytes: { prototypes: 1, model: 2, payload: 3, fp32: 4 },
+    modalities: { acc: { meanQuality: null, missingShare: 1 } },
+    online: null,
+    evaluation: null,
+  };
+}
+
+function globalOf(version: number, isNormalized: boolean): GlobalState {
+  const first = firstGlobal(TINY_SPEC, version);
+  const scale = [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)];
+  return { ...first, version, normalization: isNormalized ? { mean: scale, std: scale } : null };
+}
+
+test('a new store is empty', (t) => {
+  const store = open(t, temporaryPath(t));
+  assert.equal(store.global(), null);
+  assert.equal(store.openRound(), null);
+  assert.equal(store.lastRecord(), null);
+  assert.deepEqual(store.ended(), []);
+});
+
+test('states, open round, updates and records survive a restart', (t) => {
+  const path = temporaryPath(t);
+  const first = open(t, path);
+  first.begin(globalOf(0, false));
+  first.open(ROUND);
+  assert.equal(first.accept({ round: 0, device: 'b', seq: 7 }, Uint8Array.of(1, 2)), 'new');
+  assert.equal(first.accept({ round: 0, device: 'a', seq: 1 }, Uint8Array.of(3)), 'new');
+  first.dispose();
+
+  const second = open(t, path);
+  assert.deepEqual(second.global(), globalOf(0, false));
+  assert.deepEqual(second.openRound(), ROUND);
+  assert.deepEqual(
+    second.updates().map(({ key, payload }) => [key, [...payload]]),
+    [
+      [{ round: 0, device: 'a', seq: 1 }, [3]],
+      [{ round: 0, device: 'b', seq: 7 }, [1, 2]],
+    ],
+  );
+  const devices = [
+    { device: 'a', ended: true },
+    { device: 'b', ended: false },
+  ];
+  second.close({ record: recordOf(0), global: globalOf(0, true), devices });
+  second.dispose();
+
+  const third = open(t, path);
+  assert.deepEqual(third.global(), globalOf(0, true));
+  assert.equal(third.openRound(), null);
+  assert.deepEqual(third.lastRecord(), recordOf(0));
+  assert.deepEqual(third.ended(), ['a']);
+  assert.deepEqual(third.updates(), []);
+  assert.deepEqual(third.counted(0), [
+    { round: 0, device: 'a', seq: 1, bytes: 1 },
+    { round: 0, device: 'b', seq: 7, bytes: 2 },
+  ]);
+});
+
+test('a key is counted once, and a device once a round, also when the round has closed', (t) => {
+  const store = open(t, temporaryPath(t));
+  store.begin(globalOf(0, false));
+  store.open(ROUND);
+  const key = { round: 0, device: 'a', seq: 1 };
+  assert.equal(store.accept(key, Uint8Array.of(1)), 'new');
+  assert.equal(store.accept(key, Uint8Array.of(1)), 'duplicate');
+  assert.equal(store.accept({ ...key, seq: 2 }, Uint8Array.of(2)), 'other-seq');
+  assert.equal(store.isCounted(key), true);
+  assert.equal(store.isCounted({ ...key, seq: 2 }), false);
+  store.close({ record: recordOf(0), global: globalOf(0, true), devices: [] });
+  assert.equal(store.accept(key, Uint8Array.of(1)), 'duplicate');
+  assert.equal(store.isCounted(key), true);
+});
+
+test('opening a round again changes who is asked and keeps what was counted', (t) => {
+  const store = open(t, temporaryPath(t));
+  store.open(ROUND);
+  store.accept({ round: 0, device: 'a', seq: 1 }, Uint8Array.of(1));
+  store.open({ ...ROUND, asked: ['a', 'b', 'c'] });
+  assert.deepEqual(store.openRound()?.asked, ['a', 'b', 'c']);
+  assert.equal(store.updates().length, 1);
+});
+
+test('refusals are counted by round and reason', (t) => {
+  const store = open(t, temporaryPath(t));
+  store.open(ROUND);
+  store.reject('malformed');
+  store.reject('malformed');
+  store.reject('not-finite');
+  store.close({ record: recordOf(0), global: globalOf(0, true), devices: [] });
+  store.reject('late');
+  assert.deepEqual(store.rejections(0), { 'late': 1, 'malformed': 2, 'not-finite': 1 });
+  assert.deepEqual(store.rejections(1), {});
+});
+
+test('only the newest states are kept, all records are', (t) => {
+  const path = temporaryPath(t);
+  const store = open(t, path);
+  store.begin(globalOf(0, false));
+  for (let round = 0; round < 8; round++) {
+    store.open({ ...ROUND, round });
+    store.close({ record: recordOf(round), global: globalOf(round, true), devices: [] });
+  }
+  assert.equal(store.global()?.version, 7);
+  assert.equal(store.record(0)?.round, 0);
+  assert.equal(store.record(8), null);
+  assert.equal(readArchivedRound(path, 'last').record.round, 7);
+  assert.equal(readArchivedRound(path, 3).record.round, 3);
+});
+
+test('a store of another model, a file that is no store, and a missing round say so', (t) => {
+  const path = temporaryPath(t);
+  open(t, path).dispose();
+  const code = (wanted: string) => (error: unknown) => error instanceof AppError && error.code === wanted;
+  assert.throws(() => openSqliteStore(path, SAMPLE_SPEC), code('shape-mismatch'));
+  assert.throws(() => readArchivedRound(path, 5), code('input-missing'));
+  assert.throws(() => readArchivedRound(`${path}-not`, 'last'), code('input-missing'));
+  writeFileSync(`${path}-text`, 'this is not a database, however long it may be');
+  assert.throws(() => openSqliteStore(`${path}-text`, TINY_SPEC), code('storage-failed'));
+});
