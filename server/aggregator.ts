@@ -7,12 +7,12 @@ import type { Lifecycle } from '../core/base/lifecycle.ts';
 import type { Log } from '../core/base/log.ts';
 import type { Message, Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
-import type { GlobalState } from '../core/model/global-state.ts';
 import { paramLayout } from '../core/model/params.ts';
 import { type ModelSpec, shapeHash } from '../core/model/spec.ts';
 import { decodeStatus } from '../core/wire/decode-downlink.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
+import type { FleetState } from './fleet-state.ts';
 import type { Holdout } from './holdout.ts';
 import { createIntake } from './intake.ts';
 import { firstGlobal } from './next-global.ts';
@@ -52,7 +52,7 @@ export interface Outcome {
 export interface Aggregator extends Lifecycle {
   /** Once started: resolves after the last round has closed, or after `stop`; rejects with AppError when the store fails. */
   readonly finished: Promise<Outcome>;
-  currentGlobal(): GlobalState;
+  currentGlobal(): FleetState;
   /** Resolves when no board is online any more that could still take part; rejects when stopped. */
   farewell(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   const stopping = new AbortController();
   const { signal } = stopping;
   let parts: RoundParts | null = null;
-  let global: GlobalState | null = null;
+  let global: FleetState | null = null;
   let running: Promise<unknown> = Promise.resolve();
   let conclude: (outcome: Promise<Outcome>) => void;
   const finished = new Promise<Outcome>((resolve) => {
@@ -71,7 +71,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   finished.catch(() => undefined); // whoever awaits it is told; nobody has to
 
   const currentGlobal = () => global ?? store.global() ?? firstGlobal(spec, config.seed);
-  const onRound = (record: RoundRecord, next: GlobalState) => {
+  const onRound = (record: RoundRecord, next: FleetState) => {
     global = next;
     options.onRound?.(record);
   };

@@ -7,16 +7,16 @@ import type { Clock } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';
 import { backoffMs } from '../core/base/retry.ts';
 import type { Transport } from '../core/link/transport.ts';
-import type { GlobalState } from '../core/model/global-state.ts';
 import type { Receipt, RoundClosed, RoundPlan } from '../core/wire/downlink.ts';
 import { encodeGlobal, encodeReceipt, encodeRoundClosed, encodeRoundPlan } from '../core/wire/messages.ts';
 import type { Topics } from '../core/wire/topics.ts';
+import type { FleetState } from './fleet-state.ts';
 
 const RETRY = { baseMs: 200, capMs: 10_000 };
 
 export interface Broadcast {
   /** Retained model and prototypes, made by `round`. Resolves when the broker has them; tries again until the signal aborts. */
-  global(state: GlobalState, round: number, signal: AbortSignal): Promise<void>;
+  global(state: FleetState, round: number, signal: AbortSignal): Promise<void>;
   /** Retained plan. As above. */
   plan(plan: RoundPlan, signal: AbortSignal): Promise<void>;
   /** As above, not retained. */

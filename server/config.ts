@@ -79,6 +79,7 @@ const strategy = z.strictObject({
   prototypeBits: bits.optional(),
   modelBits: bits.optional(),
   prototypeMemory: z.number().min(0).lt(1).optional(),
+  modelMemory: z.number().min(0).lt(1).optional(),
 });
 
 export const serverConfigSchema = z.strictObject({

@@ -5,11 +5,11 @@
 import type { Batch, BatchWindow } from '../core/model/batch.ts';
 import { makeBatch } from '../core/model/batch.ts';
 import { accuracyOf } from '../core/model/evaluate.ts';
-import type { GlobalState } from '../core/model/global-state.ts';
 import type { Network } from '../core/model/network.ts';
 import type { TrainSettings } from '../core/model/settings.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { Normalization } from '../core/qqr/normalization.ts';
+import type { FleetState } from './fleet-state.ts';
 import type { Evaluation } from './record.ts';
 
 export interface HoldoutWindows {
@@ -21,7 +21,7 @@ export interface HoldoutWindows {
 
 export interface Holdout {
   /** @param global with a normalization. */
-  evaluate(global: GlobalState): Evaluation;
+  evaluate(global: FleetState): Evaluation;
 }
 
 export interface HoldoutOptions {
@@ -44,7 +44,7 @@ export function createHoldout({ network, spec, windows, settings, conditions }: 
   let prepared: HoldoutBatches | null = null; // the normalization is frozen after round 0: stack the windows once
   return {
     evaluate(global) {
-      const { params, prototypes, normalization } = global;
+      const { averaged: params, prototypes, normalization } = global;
       if (normalization === null) throw new RangeError('a model without normalization cannot be evaluated');
       if (prepared?.normalization !== normalization) prepared = prepare(windows, spec, normalization, conditions);
       const accuracy = (batch: Batch) =>

@@ -10,11 +10,11 @@ import type { Log } from '../core/base/log.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
-import type { GlobalState } from '../core/model/global-state.ts';
 import type { Network } from '../core/model/network.ts';
 import { topics } from '../core/wire/topics.ts';
 import { createAggregator, type Outcome } from './aggregator.ts';
 import { roundSettingsFrom, type ServerConfig, specFrom, strategyFrom } from './config.ts';
+import type { FleetState } from './fleet-state.ts';
 import { createHoldout, type HoldoutWindows } from './holdout.ts';
 import type { RoundRecord } from './record.ts';
 import { createEmbeddedBroker, type EmbeddedBroker } from './source/embedded.ts';
@@ -37,7 +37,7 @@ export interface RunningServer {
   readonly url: string;
   /** Resolves after the last round or after `stop`; rejects when the store fails. */
   readonly finished: Promise<Outcome>;
-  currentGlobal(): GlobalState;
+  currentGlobal(): FleetState;
   /** Resolves when every board has said goodbye. */
   farewell(): Promise<void>;
   traffic(): ReturnType<Transport['traffic']>;

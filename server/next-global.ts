@@ -2,7 +2,7 @@
  * One closed round, as a pure function: the fleet's state and the counted updates → the next state.
  * Invariant: the result's bits do not depend on the order of the updates (exact sums, `core/qqr/aggregate.ts`).
  */
-import type { GlobalState } from '../core/model/global-state.ts';
+
 import { initParams, paramLayout } from '../core/model/params.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { Contribution, SumsShape } from '../core/qqr/aggregate.ts';
@@ -12,14 +12,17 @@ import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
 import type { Quantized } from '../core/quant/affine.ts';
 import { dequantize } from '../core/quant/affine.ts';
 import type { Update } from '../core/wire/update.ts';
+import { averagedParams, type FleetState } from './fleet-state.ts';
 import type { GroupWeights, Strategy } from './strategies/strategy.ts';
 import { weightsOf } from './strategies/strategy.ts';
 
 /** Version 0: seeded parameters, no prototypes, no normalization. */
-export function firstGlobal(spec: ModelSpec, seed: number): GlobalState {
+export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
+  const params = initParams(spec, seed);
   return {
     version: 0,
-    params: initParams(spec, seed),
+    params,
+    averaged: params,
     prototypes: emptyPrototypes(spec.modalities.length, spec.classes.length, spec.embedding),
     normalization: null,
   };
@@ -28,15 +31,15 @@ export function firstGlobal(spec: ModelSpec, seed: number): GlobalState {
 /**
  * The state after a round's updates, at least one.
  * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the weighted mean delta,
- * persistent prototypes by the round's, and the version is one more.
+ * averaged parameters and persistent prototypes by the round's, and the version is one more.
  */
 export function nextGlobal(
   kind: 'statistics' | 'training',
-  global: GlobalState,
+  global: FleetState,
   updates: readonly Update[],
   spec: ModelSpec,
   strategy: Strategy,
-): GlobalState {
+): FleetState {
   if (kind === 'statistics') {
     const sums = updates.map((update) => update.modalities.map((report) => report.sums));
     const channels = spec.modalities.map((modality) => modality.channels.length);
@@ -44,9 +47,11 @@ export function nextGlobal(
   }
   const sums = createRoundSums(sumsShape(spec));
   for (const update of updates) addUpdate(sums, contributionOf(update, weightsOf(update, strategy.settings)));
+  const params = applyDelta(global.params, sums);
   return {
     version: global.version + 1,
-    params: applyDelta(global.params, sums),
+    params,
+    averaged: averagedParams(global, params, strategy.modelMemory),
     prototypes: persist(global.prototypes, temporalPrototypes(sums), strategy.prototypeMemory),
     normalization: global.normalization,
   };

@@ -5,7 +5,6 @@
  */
 import type { Clock } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';
-import type { GlobalState } from '../core/model/global-state.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { RoundPlan } from '../core/wire/downlink.ts';
 import { MAX_BOARDS } from '../core/wire/limits.ts';
@@ -13,6 +12,7 @@ import type { Update } from '../core/wire/update.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type CloseCause, waitForClose } from './deadline.ts';
 import { describeRound } from './describe-round.ts';
+import type { FleetState } from './fleet-state.ts';
 import type { Holdout } from './holdout.ts';
 import type { Intake } from './intake.ts';
 import { nextGlobal } from './next-global.ts';
@@ -38,14 +38,14 @@ export interface RoundParts {
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each closed round, when it is persisted. */
-  readonly onRound: (record: RoundRecord, global: GlobalState) => void;
+  readonly onRound: (record: RoundRecord, global: FleetState) => void;
 }
 
 /**
  * Runs rounds until the last one has closed. Rejects with the signal's reason when it aborts, with AppError when the store fails.
  * @param current the state to start from, as the store has it
  */
-export async function runRounds(parts: RoundParts, current: GlobalState, signal: AbortSignal): Promise<void> {
+export async function runRounds(parts: RoundParts, current: FleetState, signal: AbortSignal): Promise<void> {
   const { store, intake, broadcast, log } = parts;
   let global = current;
   await broadcast.global(global, store.lastRecord()?.round ?? 0, signal);
@@ -118,7 +118,7 @@ async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal)
 
 function recordOf(
   open: OpenRound,
-  global: GlobalState,
+  global: FleetState,
   updates: readonly Update[],
   durationMs: number,
   { config, spec, store, roster, holdout }: RoundParts,

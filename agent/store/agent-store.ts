@@ -3,13 +3,14 @@
  * Each method that writes is one transaction; killed anywhere, the file holds a state from between two calls.
  * The acquisition process and the learner process may each open the same file. All failures are AppError 'storage-failed'.
  */
-import { silentLog, type Log } from '../../core/base/log.ts';
+import { type Log, silentLog } from '../../core/base/log.ts';
 import type { SampleBlock } from '../../core/stream/event.ts';
 import type { Receipt } from '../../core/wire/downlink.ts';
 import { type Checkpoint, checkpointTable, type WindowUse } from './checkpoint.ts';
 import { chunkTable } from './chunks.ts';
-import { asStorageError, type Db, openDb, transaction } from './db.ts';
+import { openDb, withStorageErrors } from './db.ts';
 import { type OutboxKey, type OutboxRow, type OutboxTable, type OutgoingUpdate, outboxTable } from './outbox.ts';
+import { type Db, transaction } from './transaction.ts';
 import { type MeasuredWindow, type StoredWindow, type WindowQuery, windowTable } from './windows.ts';
 
 export type { Checkpoint, MeasuredWindow, OutboxRow, StoredWindow };
@@ -101,7 +102,7 @@ export function createAgentStore(db: Db, path: string): AgentStore {
     const bytes = readState.get(INGEST_KEY);
     return bytes === undefined ? null : (JSON.parse(bytes.toString()) as IngestState);
   };
-  return guarded(path, {
+  return withStorageErrors<AgentStore>(path, {
     ingest: ({ blocks, windows: cut, position, state = {} }) =>
       transaction(db, () => {
         const lastUs = (ingestState()?.lastUs ?? []).map((t) => t ?? Number.NEGATIVE_INFINITY);
@@ -142,19 +143,4 @@ export function createAgentStore(db: Db, path: string): AgentStore {
 
 function userKey(key: string): string {
   return `user/${key}`;
-}
-
-/** The store with every failure of the database turned into an AppError that names the file. */
-function guarded(path: string, store: AgentStore): AgentStore {
-  const entries = Object.entries(store).map(([name, method]) => [
-    name,
-    (...args: unknown[]) => {
-      try {
-        return method(...args);
-      } catch (error) {
-        throw asStorageError(error, path);
-      }
-    },
-  ]);
-  return Object.fromEntries(entries) as AgentStore;
 }

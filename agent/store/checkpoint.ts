@@ -2,8 +2,8 @@
  * What the learner resumes from, and which windows it has used (DESIGN §2, "one transaction is the truth").
  * Invariant: the cursor, the log of used windows and the outgoing update change together or not at all.
  */
-import { bytesOf, floatsOf } from './chunks.ts';
-import type { Db } from './db.ts';
+import { bytesOf, floatsOf } from './float-blob.ts';
+import type { Db } from './transaction.ts';
 
 export interface Checkpoint {
   /** The last round trained in (0: statistics sent). */

@@ -4,7 +4,8 @@
  * Invariant: a modality's stored times strictly increase, so a replay that resumes earlier stores nothing twice.
  */
 import type { SampleBlock } from '../../core/stream/event.ts';
-import type { Db } from './db.ts';
+import { bytesOf, floatsOf } from './float-blob.ts';
+import type { Db } from './transaction.ts';
 
 /** A chunk closes when it spans this long. */
 const CHUNK_US = 1_000_000;
@@ -138,14 +139,4 @@ export function unpackTimes(packed: Uint8Array, firstUs: number, samples: number
     tUs[i] = time;
   }
   return tUs;
-}
-
-/** The bytes of a typed array, not copied. */
-export function bytesOf(array: Float32Array | Float64Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-/** float32 little-endian bytes as an array of its own (a Buffer may be unaligned in a shared pool). */
-export function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
 }

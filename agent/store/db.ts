@@ -1,5 +1,5 @@
 /**
- * The board's one SQLite file: opening, transactions, and what happens when the file is damaged.
+ * The board's one SQLite file: how it is opened, and what happens when it is damaged.
  * Two processes share it (acquisition writes the stream, the learner writes checkpoints), hence WAL and a busy timeout.
  * Invariant: a damaged file never stops the board twice. Its owner moves it aside and starts a fresh one.
  */
@@ -8,8 +8,7 @@ import Sqlite from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import { migrate } from './migrations.ts';
-
-export type Db = Sqlite.Database;
+import type { Db } from './transaction.ts';
 
 export interface DbOptions {
   /** `normal`: power loss may take the last second of the stream, never consistency. `full`: it takes nothing. */
@@ -45,21 +44,26 @@ export function openDb(path: string, options: DbOptions): Db {
   }
 }
 
-/** Runs `body` in one immediate transaction: all of it is in the file afterwards, or nothing. */
-export function transaction<T>(db: Db, body: () => T): T {
-  db.prepare('BEGIN IMMEDIATE').run();
-  try {
-    const result = body();
-    db.prepare('COMMIT').run();
-    return result;
-  } catch (error) {
-    if (db.inTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
+/** The same methods, with every failure of the database turned into an AppError that names the file. */
+export function withStorageErrors<T extends { [K in keyof T]: (...args: never[]) => unknown }>(
+  path: string,
+  methods: T,
+): T {
+  const guarded = Object.entries<(...args: never[]) => unknown>(methods).map(([name, method]) => [
+    name,
+    (...args: never[]) => {
+      try {
+        return method(...args);
+      } catch (error) {
+        throw asStorageError(error, path);
+      }
+    },
+  ]);
+  return Object.fromEntries(guarded) as T;
 }
 
 /** Any error of the database as the AppError that names the file and says what to do. Others pass unchanged. */
-export function asStorageError(error: unknown, path: string): unknown {
+function asStorageError(error: unknown, path: string): unknown {
   if (error instanceof TypeError && error.message.includes('directory does not exist')) {
     return new AppError('storage-failed', 'the folder of the database does not exist', {
       where: path,

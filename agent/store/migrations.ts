@@ -3,8 +3,7 @@
  * Window rows are kept apart from their samples so that counting a backlog of days reads a few megabytes, not gigabytes.
  */
 import { AppError } from '../../core/base/errors.ts';
-import type { Db } from './db.ts';
-import { transaction } from './db.ts';
+import { type Db, transaction } from './transaction.ts';
 
 const STEPS: readonly string[] = [
   `

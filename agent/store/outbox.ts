@@ -4,8 +4,7 @@
  * Invariant: a row leaves by `settle` alone, once, and is counted as it leaves.
  */
 import type { Receipt } from '../../core/wire/downlink.ts';
-import type { Db } from './db.ts';
-import { transaction } from './db.ts';
+import { type Db, transaction } from './transaction.ts';
 
 export interface OutboxKey {
   readonly round: number;

@@ -5,8 +5,8 @@
  * Invariant: a window's index is written once; a replay that cuts the same window again changes nothing.
  */
 import type { Window } from '../../core/stream/window.ts';
-import { bytesOf } from './chunks.ts';
-import type { Db } from './db.ts';
+import { bytesOf } from './float-blob.ts';
+import type { Db } from './transaction.ts';
 
 /** A window as the learner takes it. Arrays are copies of its own. */
 export interface StoredWindow extends Window {

@@ -11,11 +11,12 @@
  */
 import type { Clock } from '../../core/base/clock.ts';
 import type { Log } from '../../core/base/log.ts';
-import { type BackoffOptions, backoffMs } from '../../core/base/retry.ts';
+import type { BackoffOptions } from '../../core/base/retry.ts';
 import type { Transport } from '../../core/link/transport.ts';
 import type { Receipt, RoundClosed } from '../../core/wire/downlink.ts';
 import type { Topics } from '../../core/wire/topics.ts';
 import type { AgentStore, OutboxRow } from '../store/agent-store.ts';
+import { createResendSchedule } from './resend-schedule.ts';
 import { createWakeup } from './wakeup.ts';
 
 export interface PublisherParts {
@@ -47,11 +48,11 @@ export interface Publisher {
 export function createPublisher(parts: PublisherParts): Publisher {
   const { transport, topics, device, store, clock, random, resend, onSettled, log } = parts;
   const wakeup = createWakeup(clock);
-  const dueAtMs = new Map<string, number>();
+  const schedule = createResendSchedule(clock, random, resend);
   let currentRound = -1;
 
   function settle(row: OutboxRow, outcome: 'counted' | 'rejected', reason?: string): void {
-    dueAtMs.delete(keyOf(row));
+    schedule.forget(row);
     if (!store.settle(row, outcome, reason)) return;
     const fields = { round: row.round, seq: row.seq, outcome, attempts: row.attempts };
     if (outcome === 'rejected') log.warn({ ...fields, reason }, 'update rejected');
@@ -59,34 +60,19 @@ export function createPublisher(parts: PublisherParts): Publisher {
     onSettled();
   }
 
-  /** A row that an earlier run has tried waits first: boards that came back together must not send together. */
-  function dueAt(row: OutboxRow): number {
-    const known = dueAtMs.get(keyOf(row));
-    if (known !== undefined) return known;
-    const due = clock.nowMs() + (row.attempts === 0 ? 0 : backoffMs(0, resend, random));
-    dueAtMs.set(keyOf(row), due);
-    return due;
-  }
-
   function mostUrgent(): OutboxRow | null {
     const open = store.pending().filter((row) => row.receipt === null || row.round < currentRound);
-    return open.reduce<OutboxRow | null>(
-      (first, row) => (first === null || dueAt(row) < dueAt(first) ? row : first),
-      null,
-    );
+    const [first] = open.sort((a, b) => schedule.dueAtMs(a) - schedule.dueAtMs(b)); // stable: of two, the older update
+    return first ?? null;
   }
 
   async function send(row: OutboxRow): Promise<void> {
-    const pauseMs = backoffMs(row.attempts, resend, random);
     store.recordAttempt(row);
-    dueAtMs.set(keyOf(row), clock.nowMs() + resend.baseMs + pauseMs);
+    schedule.sent(row);
     try {
       await transport.publish(topics.up(device), row.payload, { qos: 1 });
     } catch (error) {
-      log.debug(
-        { round: row.round, seq: row.seq, attempts: row.attempts + 1, error: String(error) },
-        'update not sent',
-      );
+      log.debug({ round: row.round, seq: row.seq, error: String(error) }, 'update not sent');
     }
   }
 
@@ -98,7 +84,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     async run(signal) {
       while (!signal.aborted) {
         const row = mostUrgent();
-        const waitMs = row === null ? undefined : dueAt(row) - clock.nowMs();
+        const waitMs = row === null ? undefined : schedule.dueAtMs(row) - clock.nowMs();
         if (row !== null && waitMs !== undefined && waitMs <= 0) await send(row);
         else await wakeup.sleep(signal, waitMs);
       }
@@ -126,8 +112,4 @@ export function createPublisher(parts: PublisherParts): Publisher {
       wakeup.wake();
     },
   };
-}
-
-function keyOf({ round, seq }: OutboxRow): string {
-  return `${round}/${seq}`;
 }

@@ -14,29 +14,19 @@
 import type { Clock } from '../../core/base/clock.ts';
 import type { Lifecycle } from '../../core/base/lifecycle.ts';
 import type { Log } from '../../core/base/log.ts';
-import { type BackoffOptions, backoffMs } from '../../core/base/retry.ts';
+import type { BackoffOptions } from '../../core/base/retry.ts';
 import type { LastWill, Transport } from '../../core/link/transport.ts';
-import type { GlobalState } from '../../core/model/global-state.ts';
-import type { DeviceStatus, RoundPlan } from '../../core/wire/downlink.ts';
+import type { DeviceStatus } from '../../core/wire/downlink.ts';
 import { encodeStatus } from '../../core/wire/messages.ts';
 import type { Topics } from '../../core/wire/topics.ts';
 import type { AgentStore } from '../store/agent-store.ts';
+import { createAnnouncer } from './announcer.ts';
 import { createPublisher } from './publisher.ts';
-import { createReceiver } from './receiver.ts';
-import { createWakeup } from './wakeup.ts';
+import { createReceiver, type Receiver } from './receiver.ts';
+import { createRoundRunner, type RoundRunner, type RoundTrainer } from './round-runner.ts';
+import { createWakeup, type Wakeup } from './wakeup.ts';
 
-export interface RoundTrainer {
-  /**
-   * Trains the plan's round from `global` and commits update and checkpoint to the store in one transaction.
-   * May wait for windows; rejects with the signal's reason when it aborts before the commit.
-   * `no-windows`: the stream has ended and holds too few for this round.
-   */
-  runRound(
-    plan: RoundPlan,
-    global: GlobalState,
-    signal: AbortSignal,
-  ): Promise<'committed' | 'already-done' | 'no-windows'>;
-}
+export type { RoundTrainer };
 
 export interface SessionParts {
   /** Started by its owner, before or after the session. */
@@ -62,164 +52,120 @@ export interface Session extends Lifecycle {
   readonly finished: Promise<void>;
 }
 
-const STATUS_ATTEMPTS = 5;
-const STATUS_BACKOFF: BackoffOptions = { baseMs: 200, capMs: 2000 };
-
 /** The will to give to the transport, so that the fleet hears of a board that vanishes. */
 export function offlineWill(topics: Topics, device: string, modalities: readonly string[]): LastWill {
-  return {
-    topic: topics.status(device),
-    payload: encodeStatus({ device, state: 'offline', modalities }),
-    qos: 1,
-    retain: true,
-  };
+  const payload = encodeStatus({ device, state: 'offline', modalities });
+  return { topic: topics.status(device), payload, qos: 1, retain: true };
 }
 
+/** Attempts to say that the board has finished. */
+const FAREWELL_ATTEMPTS = 5;
+const RESEND: BackoffOptions = { baseMs: 5000, capMs: 300_000 };
+const REFRESH_MS = 300_000;
+
 export function createSession(parts: SessionParts): Session {
-  const { transport, topics, device, modalities, store, trainer, clock, random, log } = parts;
-  const { resend = { baseMs: 5000, capMs: 300_000 }, refreshMs = 300_000 } = parts;
+  const { transport, store, trainer, clock, log, resend = RESEND } = parts;
   const stopping = new AbortController();
   const wakeup = createWakeup(clock);
-  let state: DeviceStatus['state'] = 'online';
-  /** The round that the trainer was asked for last and has answered. */
-  let answered = -1;
-  let training: { readonly round: number; readonly abort: AbortController } | null = null;
-  let running: Promise<void> = Promise.resolve();
-  let finish: () => void;
-  let fail: (error: unknown) => void;
-  const finished = new Promise<void>((resolve, reject) => {
-    finish = resolve;
-    fail = reject;
-  });
-  finished.catch(() => undefined); // whoever awaits it is told; nobody has to
-
-  const publisher = createPublisher({
-    transport,
-    topics,
-    device,
-    store,
-    clock,
-    random,
-    resend,
-    log,
-    onSettled: wakeup.wake,
-  });
+  const outcome = createOutcome();
+  const { announce } = createAnnouncer(parts);
+  const publisher = createPublisher({ ...parts, resend, onSettled: wakeup.wake });
+  const rounds = createRoundRunner(trainer, store, log, publisher.wake);
   const receiver = createReceiver({
-    transport,
-    topics,
-    device,
-    log,
-    onReceipt: orFail(publisher.onReceipt),
-    onClosed: orFail(publisher.onClosed),
+    ...parts,
+    onReceipt: outcome.orFail(publisher.onReceipt),
+    onClosed: outcome.orFail(publisher.onClosed),
     onChange() {
       const round = receiver.plan()?.round ?? -1;
       publisher.atRound(round);
-      if (training !== null && round > training.round) training.abort.abort(new Error(`round ${round} has begun`));
+      rounds.atRound(round);
       wakeup.wake();
     },
   });
+  let state: DeviceStatus['state'] = 'online';
+  let running: Promise<unknown> = Promise.resolve();
 
-  function orFail<T>(handle: (value: T) => void): (value: T) => void {
-    return (value) => {
-      try {
-        handle(value);
-      } catch (error) {
-        fail(error);
-        throw error; // so that the broker keeps the message
-      }
-    };
-  }
-
-  async function announce(attempts: number): Promise<void> {
-    const payload = encodeStatus({ device, state, modalities });
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      try {
-        return await transport.publish(topics.status(device), payload, { qos: 1, retain: true });
-      } catch (error) {
-        log.debug({ state, attempt, error: String(error) }, 'status not sent');
-      }
-      if (attempt + 1 < attempts) await clock.sleep(backoffMs(attempt, STATUS_BACKOFF, random));
-    }
-  }
-
-  function isHandled(plan: RoundPlan): boolean {
-    return answered >= plan.round || (store.checkpoint()?.round ?? -1) >= plan.round;
-  }
-
-  function isFinished(plan: RoundPlan): boolean {
-    if (plan.kind === 'finished') return true;
-    if (!isHandled(plan) || !store.ingestPosition()?.streamEnded || store.pending().length > 0) return false;
-    const afterIndex = store.checkpoint()?.cursor ?? -1;
-    return store.countWindows({ afterIndex, classes: plan.spec.classes }) < plan.settings.windowsPerRound;
-  }
-
-  async function train(plan: RoundPlan, global: GlobalState, signal: AbortSignal): Promise<void> {
-    const abort = new AbortController();
-    const stop = () => abort.abort(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    training = { round: plan.round, abort };
-    try {
-      const result = await trainer.runRound(plan, global, abort.signal);
-      answered = plan.round;
-      log.debug({ round: plan.round, result }, 'round answered');
-      if (result === 'committed') publisher.wake();
-    } catch (error) {
-      if (!abort.signal.aborted) throw error;
-      log.info({ round: plan.round, reason: String(abort.signal.reason) }, 'round given up');
-    } finally {
-      training = null;
-      signal.removeEventListener('abort', stop);
-    }
-  }
-
-  async function converse(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      signal.throwIfAborted();
-      const plan = receiver.plan();
-      if (plan !== null && isFinished(plan)) break;
-      const global = plan === null || isHandled(plan) ? null : receiver.globalFor(plan);
-      if (plan !== null && global !== null) await train(plan, global, signal);
-      else if ((await wakeup.sleep(signal, refreshMs)) === 'late') await refresh();
-    }
+  async function run(signal: AbortSignal): Promise<void> {
+    await converse(receiver, rounds, wakeup, parts, signal);
     state = 'finished';
-    await announce(STATUS_ATTEMPTS);
-    log.info({ device, round: receiver.plan()?.round }, 'session finished');
-    finish();
-  }
-
-  async function refresh(): Promise<void> {
-    try {
-      await receiver.refresh();
-    } catch (error) {
-      log.debug({ error: String(error) }, 'no news could be asked for');
-    }
-  }
-
-  async function run(): Promise<void> {
-    const { signal } = stopping;
-    const failUnlessStopped = (error: unknown) => {
-      if (!signal.aborted) fail(error);
-    };
-    await Promise.all([converse(signal).catch(failUnlessStopped), publisher.run(signal).catch(failUnlessStopped)]);
+    await announce(state, FAREWELL_ATTEMPTS);
+    log.info({ device: parts.device, round: receiver.plan()?.round }, 'session finished');
+    outcome.finish();
   }
 
   return {
-    finished,
+    finished: outcome.finished,
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
       transport.onState((connected) => {
-        if (connected) void announce(1);
+        if (connected) void announce(state, 1);
       });
       await receiver.subscribe();
-      await announce(1);
-      running = run();
+      await announce(state, 1);
+      const failUnlessStopped = (error: unknown) => void (stopping.signal.aborted || outcome.fail(error));
+      const both = [run(stopping.signal), publisher.run(stopping.signal)];
+      running = Promise.all(both.map((part) => part.catch(failUnlessStopped)));
     },
     async stop() {
       stopping.abort(new Error('session stopped'));
       await running;
       if (state !== 'online') return;
       state = 'offline';
-      await announce(1);
+      await announce(state, 1);
     },
   };
+}
+
+/** Trains what is asked for until there is nothing left to do. */
+async function converse(
+  receiver: Receiver,
+  rounds: RoundRunner,
+  wakeup: Wakeup,
+  { log, refreshMs = REFRESH_MS }: Pick<SessionParts, 'log' | 'refreshMs'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const plan = receiver.plan();
+    if (plan?.kind === 'finished' || (plan !== null && rounds.isExhausted(plan))) return;
+    const global = plan === null || rounds.isHandled(plan) ? null : receiver.globalFor(plan);
+    if (plan !== null && global !== null) {
+      await rounds.run(plan, global, signal);
+      continue;
+    }
+    if ((await wakeup.sleep(signal, refreshMs)) === 'woken') continue;
+    try {
+      await receiver.refresh();
+    } catch (error) {
+      log.debug({ error: String(error) }, 'no news could be asked for');
+    }
+  }
+}
+
+/** The promise of how it ended, and who may settle it. */
+interface Outcome {
+  readonly finished: Promise<void>;
+  finish(): void;
+  fail(error: unknown): void;
+  /** The handler, with its failure taken as the session's and passed on, so that the broker keeps the message. */
+  orFail<T>(handle: (value: T) => void): (value: T) => void;
+}
+
+function createOutcome(): Outcome {
+  let finish: () => void = () => undefined;
+  let fail: (error: unknown) => void = () => undefined;
+  const finished = new Promise<void>((resolve, reject) => {
+    finish = resolve;
+    fail = reject;
+  });
+  finished.catch(() => undefined); // whoever awaits it is told; nobody has to
+  const orFail: Outcome['orFail'] = (handle) => (value) => {
+    try {
+      handle(value);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  };
+  return { finished, finish, fail, orFail };
 }

@@ -12,7 +12,7 @@ const FOREVER_MS = 2 ** 31 - 1;
 
 export function createWakeup(clock: Clock): Wakeup {
   let raised = false;
-  let rouse = () => undefined as void;
+  let rouse: () => void = () => undefined;
   return {
     wake() {
       raised = true;

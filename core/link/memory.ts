@@ -11,7 +11,7 @@ import { type Log, silentLog } from '../base/log.ts';
 import { createRng } from '../math/rng.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { matchesFilter } from './topic-filter.ts';
-import type { LastWill, Message, Transport } from './transport.ts';
+import type { LastWill, Message, PublishOptions, Transport } from './transport.ts';
 
 export interface MemoryBrokerOptions {
   /** Default 0. */
@@ -60,177 +60,208 @@ interface Link {
   readonly inbox: Inbox;
   readonly bytes: { sent: number; received: number };
   setState(connected: boolean): void;
-  /** Its process lives: it reconnects. */
-  alive: boolean;
+}
+
+interface Broker {
+  readonly faults: Faults;
+  /** By client id. */
+  readonly sessions: Map<string, Session>;
+  /** By topic. */
+  readonly retained: Map<string, Message>;
+  /** Links whose process lives: they connect whenever the broker is up. */
+  readonly links: Set<Link>;
+  isUp: boolean;
+}
+
+interface Faults {
+  isLost(): boolean;
+  /** How many of a message come out of a hop. */
+  copies(): number;
+  /** Where a message is put among `waiting` others. */
+  place(waiting: number): number;
+  hop(): Promise<void>;
 }
 
 export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBroker {
-  const { seed = 0, loss = 0, duplicate = 0, reorder = 0, delayMs = 0, clock = systemClock } = options;
-  const rng = createRng(seed);
-  const sessions = new Map<string, Session>();
-  const retained = new Map<string, Message>();
-  const links = new Set<Link>();
-  let isUp = true;
-
-  const happens = (probability: number) => probability > 0 && rng.next() < probability;
-  const hop = () => (delayMs > 0 ? clock.sleep(rng.next() * delayMs) : turn());
-
-  /** The broker has a message: keeps it if retained, and passes it to whoever asked. */
-  function accept(topic: string, payload: Uint8Array, retain: boolean): void {
-    if (retain && payload.length === 0) retained.delete(topic);
-    else if (retain) retained.set(topic, { topic, payload, retained: true });
-    for (const session of sessions.values()) {
-      if ([...session.filters].some((filter) => matchesFilter(filter, topic))) {
-        void send(session, { topic, payload, retained: false });
-      }
-    }
-  }
-
-  async function send(session: Session, message: Message): Promise<void> {
-    if (happens(loss)) return;
-    const copies = happens(duplicate) ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) {
-      await hop();
-      const place = happens(reorder) ? rng.int(session.waiting.length + 1) : session.waiting.length;
-      session.waiting.splice(place, 0, { ...message });
-      // One more turn, so that messages can wait together and overtake one another.
-      void turn().then(() => flush(session));
-    }
-  }
-
-  function flush(session: Session): void {
-    const { link } = session;
-    if (link === null) return;
-    for (const message of session.waiting.splice(0)) {
-      session.unacknowledged.add(message);
-      link.bytes.received += packetBytes(message);
-      link.inbox.push(message, (handled) => {
-        if (handled && session.link === link) session.unacknowledged.delete(message);
-      });
-    }
-  }
-
-  function subscribe(session: Session, filter: string): void {
-    session.filters.add(filter);
-    for (const message of retained.values()) if (matchesFilter(filter, message.topic)) void send(session, message);
-  }
-
-  function attach(link: Link): void {
-    const { clientId, clean } = link.options;
-    if (!link.alive || !isUp) return;
-    const known = sessions.get(clientId);
-    if (known?.link === link) return;
-    if (known !== undefined && known.link !== null) detach(known.link, { politely: false }); // take-over, §3.1.4
-    const session = known !== undefined && !clean ? known : emptySession();
-    sessions.set(clientId, session);
-    session.waiting = [...session.unacknowledged, ...session.waiting];
-    session.unacknowledged.clear();
-    session.link = link;
-    for (const filter of link.inbox.filters()) subscribe(session, filter);
-    link.setState(true);
-    flush(session);
-  }
-
-  function detach(link: Link, { politely }: { readonly politely: boolean }): void {
-    const { clientId, clean, will } = link.options;
-    const session = sessions.get(clientId);
-    if (session?.link !== link) return;
-    session.link = null;
-    if (clean) sessions.delete(clientId);
-    link.setState(false);
-    if (!politely && will !== undefined) accept(will.topic, will.payload.slice(), will.retain ?? false);
-  }
-
-  function sessionOf(link: Link): Session {
-    const session = sessions.get(link.options.clientId);
-    if (session?.link === link) return session;
-    throw new AppError('link-unavailable', 'the link is down', { where: link.options.clientId });
-  }
-
-  async function publish(link: Link, topic: string, payload: Uint8Array, qos: 0 | 1, retain: boolean): Promise<void> {
-    sessionOf(link);
-    const own = payload.slice();
-    link.bytes.sent += packetBytes({ topic, payload });
-    const times = happens(loss) ? 0 : happens(duplicate) ? 2 : 1;
-    const isAnswered = times > 0 && !happens(loss);
-    await hop();
-    for (let i = 0; i < times && isUp; i++) accept(topic, own, retain);
-    if (qos === 0) return;
-    await hop();
-    sessionOf(link);
-    if (!isAnswered) throw new AppError('link-unavailable', 'no PUBACK', { where: topic });
-    link.bytes.received += 4;
-  }
-
-  function clientLink(clientId: string): Link | null {
-    return sessions.get(clientId)?.link ?? null;
-  }
-
+  const broker: Broker = {
+    faults: createFaults(options),
+    sessions: new Map(),
+    retained: new Map(),
+    links: new Set(),
+    isUp: true,
+  };
+  const linkOf = (clientId: string) => broker.sessions.get(clientId)?.link ?? null;
   return {
-    transport(linkOptions) {
-      const listeners: ((connected: boolean) => void)[] = [];
-      const link: Link = {
-        options: linkOptions,
-        inbox: createInbox(linkOptions.log ?? silentLog),
-        bytes: { sent: 0, received: 0 },
-        alive: false,
-        setState: (connected) => listeners.forEach((listener) => void listener(connected)),
-      };
-      const stop = () => {
-        link.alive = false;
-        links.delete(link);
-        detach(link, { politely: true });
-      };
-      return {
-        async start(signal) {
-          link.alive = true;
-          links.add(link);
-          signal.addEventListener('abort', stop, { once: true });
-          await turn();
-          attach(link);
-        },
-        async stop() {
-          stop();
-          await link.inbox.idle();
-        },
-        publish: (topic, payload, { qos, retain = false }) => publish(link, topic, payload, qos, retain),
-        async subscribe(filter, handler) {
-          link.inbox.listen(filter, handler);
-          const session = sessions.get(linkOptions.clientId);
-          if (session?.link === link) subscribe(session, filter);
-          await turn();
-        },
-        onState: (listener) => void listeners.push(listener),
-        traffic: () => ({ sentBytes: link.bytes.sent, receivedBytes: link.bytes.received }),
-      };
-    },
+    transport: (linkOptions) => createTransport(broker, linkOptions),
     cut(clientId) {
-      const link = clientLink(clientId);
+      const link = linkOf(clientId);
       if (link === null) return;
-      detach(link, { politely: false });
-      void turn().then(() => attach(link));
+      detach(broker, link, { politely: false });
+      void turn().then(() => attach(broker, link));
     },
     kill(clientId) {
-      const link = clientLink(clientId);
+      const link = linkOf(clientId);
       if (link === null) return;
-      link.alive = false;
-      links.delete(link);
-      detach(link, { politely: false });
+      broker.links.delete(link);
+      detach(broker, link, { politely: false });
     },
     down() {
-      isUp = false;
-      for (const link of links) detach(link, { politely: false });
+      broker.isUp = false;
+      for (const link of broker.links) detach(broker, link, { politely: false });
     },
     up() {
-      isUp = true;
-      for (const link of links) attach(link);
+      broker.isUp = true;
+      for (const link of broker.links) attach(broker, link);
     },
   };
+}
+
+function createFaults(options: MemoryBrokerOptions): Faults {
+  const { seed = 0, loss = 0, duplicate = 0, reorder = 0, delayMs = 0, clock = systemClock } = options;
+  const rng = createRng(seed);
+  const happens = (probability: number) => probability > 0 && rng.next() < probability;
+  return {
+    isLost: () => happens(loss),
+    copies: () => (happens(duplicate) ? 2 : 1),
+    place: (waiting) => (happens(reorder) ? rng.int(waiting + 1) : waiting),
+    hop: () => (delayMs > 0 ? clock.sleep(rng.next() * delayMs) : turn()),
+  };
+}
+
+function createTransport(broker: Broker, options: MemoryLinkOptions): Transport {
+  const listeners: ((connected: boolean) => void)[] = [];
+  const link: Link = {
+    options,
+    inbox: createInbox(options.log ?? silentLog),
+    bytes: { sent: 0, received: 0 },
+    setState(connected) {
+      for (const listener of listeners) listener(connected);
+    },
+  };
+  const stop = () => {
+    broker.links.delete(link);
+    detach(broker, link, { politely: true });
+  };
+  return {
+    async start(signal) {
+      broker.links.add(link);
+      signal.addEventListener('abort', stop, { once: true });
+      await turn();
+      attach(broker, link);
+    },
+    async stop() {
+      stop();
+      await link.inbox.idle();
+    },
+    publish: (topic, payload, publishOptions) => publish(broker, link, { topic, payload }, publishOptions),
+    async subscribe(filter, handler) {
+      link.inbox.listen(filter, handler);
+      const session = broker.sessions.get(options.clientId);
+      if (session?.link === link) subscribe(broker, session, filter);
+      await turn();
+    },
+    onState: (listener) => void listeners.push(listener),
+    traffic: () => ({ sentBytes: link.bytes.sent, receivedBytes: link.bytes.received }),
+  };
+}
+
+async function publish(
+  broker: Broker,
+  link: Link,
+  { topic, payload }: Pick<Message, 'topic' | 'payload'>,
+  { qos, retain = false }: PublishOptions,
+): Promise<void> {
+  const { faults } = broker;
+  assertConnected(broker, link);
+  const own = payload.slice();
+  link.bytes.sent += packetBytes({ topic, payload });
+  const copies = faults.isLost() ? 0 : faults.copies();
+  const isAnswered = copies > 0 && !faults.isLost();
+  await faults.hop();
+  for (let copy = 0; copy < copies && broker.isUp; copy++) accept(broker, topic, own, retain);
+  if (qos === 0) return;
+  await faults.hop();
+  assertConnected(broker, link);
+  if (!isAnswered) throw new AppError('link-unavailable', 'no PUBACK', { where: topic });
+  link.bytes.received += PUBACK_BYTES;
+}
+
+function assertConnected({ sessions }: Broker, link: Link): void {
+  const { clientId } = link.options;
+  if (sessions.get(clientId)?.link === link) return;
+  throw new AppError('link-unavailable', 'the link is down', { where: clientId });
+}
+
+/** The broker has a message: keeps it if retained (§3.3.1.3), and passes it to whoever asked. */
+function accept(broker: Broker, topic: string, payload: Uint8Array, retain: boolean): void {
+  if (retain && payload.length === 0) broker.retained.delete(topic);
+  else if (retain) broker.retained.set(topic, { topic, payload, retained: true });
+  for (const session of broker.sessions.values()) {
+    const isAsked = [...session.filters].some((filter) => matchesFilter(filter, topic));
+    if (isAsked) void send(broker, session, { topic, payload, retained: false });
+  }
+}
+
+function subscribe(broker: Broker, session: Session, filter: string): void {
+  session.filters.add(filter);
+  for (const message of broker.retained.values()) {
+    if (matchesFilter(filter, message.topic)) void send(broker, session, message);
+  }
+}
+
+async function send({ faults }: Broker, session: Session, message: Message): Promise<void> {
+  if (faults.isLost()) return;
+  const copies = faults.copies();
+  for (let copy = 0; copy < copies; copy++) {
+    await faults.hop();
+    session.waiting.splice(faults.place(session.waiting.length), 0, { ...message });
+    void turn().then(() => flush(session)); // one more turn, so that messages wait together and can overtake one another
+  }
+}
+
+function flush(session: Session): void {
+  const { link } = session;
+  if (link === null) return;
+  for (const message of session.waiting.splice(0)) {
+    session.unacknowledged.add(message);
+    link.bytes.received += packetBytes(message);
+    link.inbox.push(message, (handled) => {
+      if (handled && session.link === link) session.unacknowledged.delete(message);
+    });
+  }
+}
+
+function attach(broker: Broker, link: Link): void {
+  const { clientId, clean } = link.options;
+  if (!broker.links.has(link) || !broker.isUp) return;
+  const known = broker.sessions.get(clientId);
+  if (known?.link === link) return;
+  if (known !== undefined && known.link !== null) detach(broker, known.link, { politely: false }); // take-over, §3.1.4
+  const session = known !== undefined && !clean ? known : emptySession();
+  broker.sessions.set(clientId, session);
+  session.waiting = [...session.unacknowledged, ...session.waiting];
+  session.unacknowledged.clear();
+  session.link = link;
+  for (const filter of link.inbox.filters()) subscribe(broker, session, filter);
+  link.setState(true);
+  flush(session);
+}
+
+function detach(broker: Broker, link: Link, { politely }: { readonly politely: boolean }): void {
+  const { clientId, clean, will } = link.options;
+  const session = broker.sessions.get(clientId);
+  if (session?.link !== link) return;
+  session.link = null;
+  if (clean) broker.sessions.delete(clientId);
+  link.setState(false);
+  if (!politely && will !== undefined) accept(broker, will.topic, will.payload.slice(), will.retain ?? false);
 }
 
 function emptySession(): Session {
   return { filters: new Set(), waiting: [], unacknowledged: new Set(), link: null };
 }
+
+const PUBACK_BYTES = 4;
 
 /** Size of a QoS 1 PUBLISH (§3.3): header, remaining length, topic, packet identifier, payload. */
 function packetBytes({ topic, payload }: Pick<Message, 'topic' | 'payload'>): number {

@@ -5,13 +5,14 @@
  * Invariant: a QoS 1 message is acknowledged only after its handlers have resolved (§4.3.2), and only on the connection it came on.
  */
 import { Buffer } from 'node:buffer';
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Clock } from '../base/clock.ts';
 import { AppError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type BackoffOptions, backoffMs } from '../base/retry.ts';
-import { createInbox } from './inbox.ts';
+import { createInbox, type Inbox } from './inbox.ts';
 import { linkError } from './link-error.ts';
 import type { LastWill, Transport } from './transport.ts';
 
@@ -53,88 +54,23 @@ const STABLE_MS = 10_000;
 const INBOX_LIMIT_BYTES = 64 * 2 ** 20;
 /** How long the broker has to close the connection after our DISCONNECT. */
 const DISCONNECT_GRACE_MS = 1000;
+const ACK_TIMEOUT_MS = 30_000;
+const BACKOFF: BackoffOptions = { baseMs: 500, capMs: 60_000 };
 
 export function createMqttTransport(options: MqttOptions): Transport {
-  const { url, clock, random, startup } = options;
-  const { log = silentLog, ackTimeoutMs = 30_000, backoff = { baseMs: 500, capMs: 60_000 } } = options;
+  const { url, clientId, startup, log = silentLog } = options;
   const inbox = createInbox(log);
+  const meter = createMeter();
   const listeners: ((connected: boolean) => void)[] = [];
   const stopping = new AbortController();
-  const closed = { sentBytes: 0, receivedBytes: 0 };
-  let socket = { bytesWritten: 0, bytesRead: 0 };
   let current: Connection | null = null;
   let running: Promise<void> = Promise.resolve();
 
-  /** Resolves after CONNACK. */
-  function open(): Promise<Connection> {
-    const client = connect(url, mqttJsOptions(options));
-    const lost = new AbortController();
-    let cause: unknown = new Error('the connection was closed');
-    const own = client.stream as unknown as Socket;
-    own.setNoDelay(true); // mqtt.js writes a packet in pieces: Nagle would hold each back for the peer's delayed ACK, 40 ms a round
-    socket = own;
-    receive(client, lost.signal);
-    client.on('error', (error) => {
-      cause = error;
-      client.stream.destroy();
-    });
-    client.once('close', () => {
-      closed.sentBytes += own.bytesWritten;
-      closed.receivedBytes += own.bytesRead;
-      socket = { bytesWritten: 0, bytesRead: 0 };
-      client.end(true);
-      lost.abort(linkError(cause, url));
-    });
-    const hangUp = () => void client.stream.destroy();
-    stopping.signal.addEventListener('abort', hangUp, { once: true });
-    return new Promise<Connection>((resolve, reject) => {
-      client.once('connect', () => resolve({ client, lost: lost.signal }));
-      lost.signal.addEventListener('abort', () => reject(lost.signal.reason), { once: true });
-    }).finally(() => stopping.signal.removeEventListener('abort', hangUp));
-  }
-
-  /** Lets mqtt.js read on at once (a handler may itself wait for a PUBACK), and acknowledges when the handlers are done. */
-  function receive(client: MqttClient, lost: AbortSignal): void {
-    client.handleMessage = ({ topic, payload, retain, qos, messageId }: IPublishPacket, next) => {
-      const goOn = () => next(new Error('acknowledged later')); // all that mqtt.js does with it is not to send a PUBACK of its own
-      const held = inbox.waitingBytes() > INBOX_LIMIT_BYTES;
-      inbox.push({ topic, payload: new Uint8Array(Buffer.from(payload)), retained: retain }, (handled) => {
-        if (qos === 1 && handled && !lost.aborted) client.stream.write(puback(Number(messageId)));
-        if (held) goOn();
-      });
-      if (!held) goOn();
-    };
-  }
-
-  /** Waits for the broker's answer, the loss of the connection or the time limit, whichever comes first. */
-  async function answered<T>(answer: Promise<T>, lost: AbortSignal, what: string): Promise<T> {
-    const waiting = new AbortController();
-    const tooLate = clock.sleep(ackTimeoutMs, AbortSignal.any([lost, waiting.signal])).then(() => {
-      throw new AppError('timeout', `no ${what} within ${ackTimeoutMs} ms`, { where: url });
-    });
-    try {
-      return await Promise.race([answer, tooLate]);
-    } catch (error) {
-      throw lost.aborted ? lost.reason : linkError(error, url);
-    } finally {
-      waiting.abort();
-    }
-  }
-
-  async function requestFilter({ client, lost }: Connection, filter: string): Promise<void> {
-    const granted = await answered(client.subscribeAsync(filter, { qos: 1 }), lost, `SUBACK for ${filter}`);
-    if (granted.every(({ qos }) => qos <= 2)) return;
-    throw new AppError('link-unavailable', `the broker refuses the subscription ${filter}`, {
-      where: url,
-      hint: "Allow this user to read the topic in the broker's access list.",
-    });
-  }
-
   /** Connects and brings the subscriptions back; from then on the link is up until the connection is lost. */
   async function establish(): Promise<Connection> {
-    const connection = await open();
+    const connection = await open(options, inbox, meter, stopping.signal);
     try {
-      for (const filter of inbox.filters()) await requestFilter(connection, filter);
+      for (const filter of inbox.filters()) await requestFilter(connection, filter, options);
       stopping.signal.throwIfAborted();
     } catch (error) {
       connection.client.stream.destroy();
@@ -145,34 +81,16 @@ export function createMqttTransport(options: MqttOptions): Transport {
       current = null;
       for (const listener of listeners) listener(false);
     });
-    log.info({ url, clientId: options.clientId }, 'link up');
+    log.info({ url, clientId }, 'link up');
     for (const listener of listeners) listener(true);
     return connection;
-  }
-
-  async function keepConnected(first: Connection | null): Promise<void> {
-    const { signal } = stopping;
-    let connection = first;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      const since = clock.nowMs();
-      try {
-        connection ??= await establish();
-        await gone(connection, signal, clock);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (clock.nowMs() - since > STABLE_MS) attempt = 0;
-        log.warn({ url, attempt, error: String(error) }, 'link down');
-      }
-      connection = null;
-      await clock.sleep(backoffMs(attempt, backoff, random), signal).catch(() => undefined); // woken by stop
-    }
   }
 
   return {
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
       const first = startup === 'require' ? await establish() : null;
-      running = keepConnected(first);
+      running = keepConnected(first, establish, options, stopping.signal);
     },
     async stop() {
       stopping.abort(new AppError('link-unavailable', 'the link was stopped', { where: url }));
@@ -182,18 +100,107 @@ export function createMqttTransport(options: MqttOptions): Transport {
     async publish(topic, payload, { qos, retain = false }) {
       if (current === null) throw linkError(new Error('not connected'), url);
       const { client, lost } = current;
-      await answered(client.publishAsync(topic, Buffer.from(payload), { qos, retain }), lost, `PUBACK for ${topic}`);
+      const sent = client.publishAsync(topic, Buffer.from(payload), { qos, retain });
+      await answered(sent, `PUBACK for ${topic}`, lost, options);
     },
     async subscribe(filter, handler) {
       inbox.listen(filter, handler);
-      if (current !== null) await requestFilter(current, filter);
+      if (current !== null) await requestFilter(current, filter, options);
     },
     onState: (listener) => void listeners.push(listener),
-    traffic: () => ({
-      sentBytes: closed.sentBytes + socket.bytesWritten,
-      receivedBytes: closed.receivedBytes + socket.bytesRead,
-    }),
+    traffic: meter.traffic,
   };
+}
+
+/** Resolves after CONNACK; gives up when `stopping` aborts. */
+function open(options: MqttOptions, inbox: Inbox, meter: Meter, stopping: AbortSignal): Promise<Connection> {
+  const client = connect(options.url, mqttJsOptions(options));
+  const lost = new AbortController();
+  setMaxListeners(0, lost.signal); // one listener for each answer that is waited for
+  let cause: unknown = new Error('the connection was closed');
+  const socket = client.stream as unknown as Socket;
+  socket.setNoDelay(true); // mqtt.js writes a packet in pieces: Nagle would hold each back for the peer's delayed ACK, 40 ms a round
+  meter.watch(socket);
+  receive(client, inbox, lost.signal);
+  client.on('error', (error) => {
+    cause = error;
+    client.stream.destroy();
+  });
+  client.once('close', () => {
+    client.end(true);
+    lost.abort(linkError(cause, options.url));
+  });
+  const hangUp = () => void client.stream.destroy();
+  stopping.addEventListener('abort', hangUp, { once: true });
+  return new Promise<Connection>((resolve, reject) => {
+    client.once('connect', () => resolve({ client, lost: lost.signal }));
+    lost.signal.addEventListener('abort', () => reject(lost.signal.reason), { once: true });
+  }).finally(() => stopping.removeEventListener('abort', hangUp));
+}
+
+/** Lets mqtt.js read on at once (a handler may itself wait for a PUBACK), and acknowledges when the handlers are done. */
+function receive(client: MqttClient, inbox: Inbox, lost: AbortSignal): void {
+  client.handleMessage = ({ topic, payload, retain, qos, messageId }: IPublishPacket, next) => {
+    const goOn = () => next(new Error('acknowledged later')); // all that mqtt.js does with it is not to send a PUBACK of its own
+    const held = inbox.waitingBytes() > INBOX_LIMIT_BYTES;
+    inbox.push({ topic, payload: new Uint8Array(Buffer.from(payload)), retained: retain }, (handled) => {
+      if (qos === 1 && handled && !lost.aborted) client.stream.write(puback(Number(messageId)));
+      if (held) goOn();
+    });
+    if (!held) goOn();
+  };
+}
+
+async function requestFilter({ client, lost }: Connection, filter: string, options: MqttOptions): Promise<void> {
+  const granted = await answered(client.subscribeAsync(filter, { qos: 1 }), `SUBACK for ${filter}`, lost, options);
+  if (granted.every(({ qos }) => qos <= 2)) return;
+  throw new AppError('link-unavailable', `the broker refuses the subscription ${filter}`, {
+    where: options.url,
+    hint: "Allow this user to read the topic in the broker's access list.",
+  });
+}
+
+/** Waits for the broker's answer, the loss of the connection or the time limit, whichever comes first. */
+async function answered<T>(answer: Promise<T>, what: string, lost: AbortSignal, options: MqttOptions): Promise<T> {
+  const { url, clock, ackTimeoutMs = ACK_TIMEOUT_MS } = options;
+  const over = new AbortController();
+  const stopWaiting = () => over.abort();
+  lost.addEventListener('abort', stopWaiting, { once: true });
+  if (lost.aborted) stopWaiting();
+  const tooLate = clock.sleep(ackTimeoutMs, over.signal).then(() => {
+    throw new AppError('timeout', `no ${what} within ${ackTimeoutMs} ms`, { where: url });
+  });
+  try {
+    return await Promise.race([answer, tooLate]);
+  } catch (error) {
+    throw lost.aborted ? lost.reason : linkError(error, url);
+  } finally {
+    lost.removeEventListener('abort', stopWaiting);
+    over.abort();
+  }
+}
+
+/** Replaces each lost connection, after a jittered pause, until `signal` aborts; then ends the last one politely. */
+async function keepConnected(
+  first: Connection | null,
+  establish: () => Promise<Connection>,
+  { url, clock, random, backoff = BACKOFF, log = silentLog }: MqttOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let connection = first;
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    const since = clock.nowMs();
+    try {
+      connection ??= await establish();
+      await gone(connection, signal, clock);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (clock.nowMs() - since > STABLE_MS) attempt = 0;
+      log.warn({ url, attempt, error: String(error) }, 'link down');
+    }
+    connection = null;
+    await clock.sleep(backoffMs(attempt, backoff, random), signal).catch(() => undefined); // woken by stop
+  }
 }
 
 /** Rejects with the reason when the connection is lost. When `signal` aborts, says goodbye first, so that no will is published. */
@@ -246,5 +253,30 @@ function mqttJsOptions({
       : {
           will: { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.retain ?? false },
         }),
+  };
+}
+
+/** Counts bytes over all connections. */
+interface Meter {
+  watch(socket: Socket): void;
+  readonly traffic: Transport['traffic'];
+}
+
+function createMeter(): Meter {
+  const closed = { sentBytes: 0, receivedBytes: 0 };
+  let live: Pick<Socket, 'bytesWritten' | 'bytesRead'> = { bytesWritten: 0, bytesRead: 0 };
+  return {
+    watch(socket) {
+      live = socket;
+      socket.once('close', () => {
+        closed.sentBytes += socket.bytesWritten;
+        closed.receivedBytes += socket.bytesRead;
+        live = { bytesWritten: 0, bytesRead: 0 };
+      });
+    },
+    traffic: () => ({
+      sentBytes: closed.sentBytes + live.bytesWritten,
+      receivedBytes: closed.receivedBytes + live.bytesRead,
+    }),
   };
 }

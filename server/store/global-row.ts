@@ -1,12 +1,14 @@
-/** GlobalState ↔ its row in the database. */
-import type { GlobalState } from '../../core/model/global-state.ts';
+/** FleetState ↔ its row in the database. */
+
 import type { ModelSpec } from '../../core/model/spec.ts';
 import type { Normalization } from '../../core/qqr/normalization.ts';
+import type { FleetState } from '../fleet-state.ts';
 import { bytesToFloat32, bytesToFloat64, floatsToBytes } from './blobs.ts';
 
 export interface GlobalRow {
   readonly version: number;
   readonly params: Uint8Array;
+  readonly averaged: Uint8Array;
   readonly prototype_values: Uint8Array;
   readonly prototype_weight: Uint8Array;
   /** All modalities' channels one after another; null before round 0 has closed. */
@@ -14,10 +16,11 @@ export interface GlobalRow {
   readonly std: Uint8Array | null;
 }
 
-export function rowFromGlobal({ version, params, prototypes, normalization }: GlobalState): GlobalRow {
+export function rowFromGlobal({ version, params, averaged, prototypes, normalization }: FleetState): GlobalRow {
   return {
     version,
     params: floatsToBytes(params),
+    averaged: floatsToBytes(averaged),
     prototype_values: floatsToBytes(prototypes.values),
     prototype_weight: floatsToBytes(prototypes.weight),
     mean: normalization && floatsToBytes(joined(normalization.mean)),
@@ -25,10 +28,11 @@ export function rowFromGlobal({ version, params, prototypes, normalization }: Gl
   };
 }
 
-export function globalFromRow(row: GlobalRow, spec: ModelSpec): GlobalState {
+export function globalFromRow(row: GlobalRow, spec: ModelSpec): FleetState {
   return {
     version: row.version,
     params: bytesToFloat32(row.params),
+    averaged: bytesToFloat32(row.averaged),
     prototypes: {
       modalities: spec.modalities.length,
       classes: spec.classes.length,

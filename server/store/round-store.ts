@@ -3,8 +3,9 @@
  * Every call is one transaction: it happened wholly or not at all, and is durable against a crash of the process when it returns.
  * All calls throw AppError `storage-failed` when the medium fails.
  */
-import type { GlobalState } from '../../core/model/global-state.ts';
+
 import type { RejectReason } from '../../core/wire/update.ts';
+import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
 
 export interface OpenRound {
@@ -35,16 +36,16 @@ export interface StoredUpdate {
 export interface ClosedRound {
   readonly record: RoundRecord;
   /** The state that the round produced. */
-  readonly global: GlobalState;
+  readonly global: FleetState;
   /** Counted devices, and whether their stream has ended. */
   readonly devices: readonly { readonly device: string; readonly ended: boolean }[];
 }
 
 export interface RoundStore {
   /** The newest global state, or null in a new store. */
-  global(): GlobalState | null;
+  global(): FleetState | null;
   /** Stores the state before the first round. */
-  begin(global: GlobalState): void;
+  begin(global: FleetState): void;
 
   /** The round that is open, or null between rounds. */
   openRound(): OpenRound | null;

@@ -6,9 +6,9 @@
  */
 import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
-import type { GlobalState } from '../../core/model/global-state.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
 import { shapeHash } from '../../core/model/spec.ts';
+import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
@@ -23,7 +23,7 @@ const SCHEMA_VERSION = 1;
 const SCHEMA = `
   CREATE TABLE identity (shape_hash INTEGER NOT NULL);
   CREATE TABLE globals (
-    generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL,
+    generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL, averaged BLOB NOT NULL,
     prototype_values BLOB NOT NULL, prototype_weight BLOB NOT NULL, mean BLOB, std BLOB
   );
   CREATE TABLE open_round (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), round INTEGER NOT NULL, body TEXT NOT NULL);
@@ -89,7 +89,7 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundS
   const within = <T>(action: () => T): T => guarded(path, action);
   const inTransaction = (action: () => void): void => within(() => db.transaction(action)());
   const currentRound = () => sql.openRound.get()?.round ?? sql.lastRecord.get()?.round ?? 0;
-  const insertGlobal = (global: GlobalState) => {
+  const insertGlobal = (global: FleetState) => {
     sql.insertGlobal.run(rowFromGlobal(global));
     sql.forgetGlobals.run(KEPT_GLOBALS);
   };
@@ -127,8 +127,8 @@ function statements(db: Database.Database) {
   return {
     newestGlobal: db.prepare<[], GlobalRow>('SELECT * FROM globals ORDER BY generation DESC LIMIT 1'),
     insertGlobal: db.prepare<[GlobalRow]>(
-      `INSERT INTO globals (version, params, prototype_values, prototype_weight, mean, std)
-       VALUES (@version, @params, @prototype_values, @prototype_weight, @mean, @std)`,
+      `INSERT INTO globals (version, params, averaged, prototype_values, prototype_weight, mean, std)
+       VALUES (@version, @params, @averaged, @prototype_values, @prototype_weight, @mean, @std)`,
     ),
     forgetGlobals: db.prepare<[number]>(
       'DELETE FROM globals WHERE generation <= (SELECT max(generation) FROM globals) - ?',

@@ -9,4 +9,5 @@ export const fedavgMasked: Strategy = {
   description: 'federated averaging per modality; a missing modality is the zero embedding',
   settings: { ...fedavg.settings, strategy: 'fedavg-masked', fill: 'zero-embedding', modalityWeights: true },
   prototypeMemory: fedavg.prototypeMemory,
+  modelMemory: fedavg.modelMemory,
 };

@@ -22,4 +22,5 @@ export const fedavg: Strategy = {
     modelBits: 32,
   },
   prototypeMemory: 0.7,
+  modelMemory: 0.8,
 };

@@ -16,4 +16,5 @@ export const plr: Strategy = {
     modelBits: 2,
   },
   prototypeMemory: 0.7,
+  modelMemory: 0.8,
 };

@@ -9,4 +9,5 @@ export const qqr: Strategy = {
   description: 'prototypes fill in missing modalities (PNR) and align degraded ones (PLR), weighed by quality',
   settings: { ...plr.settings, strategy: 'qqr', fill: 'pnr', fillTemperature: 0.25, qualityWeights: true },
   prototypeMemory: 0.7,
+  modelMemory: 0.8,
 };

@@ -13,12 +13,12 @@ export type StrategyName = (typeof STRATEGY_NAMES)[number];
 /** What may be set over a strategy's defaults. */
 export type StrategyOverrides = {
   readonly [Key in Exclude<keyof TrainSettings, 'strategy'>]?: TrainSettings[Key] | undefined;
-} & { readonly prototypeMemory?: number | undefined };
+} & { readonly prototypeMemory?: number | undefined; readonly modelMemory?: number | undefined };
 
 /** A strategy by name, with some of its settings changed. @throws AppError `config-invalid` when they contradict each other. */
 export function createStrategy(name: StrategyName, overrides: StrategyOverrides = {}): Strategy {
   const base = strategyNamed(name);
-  const { prototypeMemory = base.prototypeMemory, ...changed } = overrides;
+  const { prototypeMemory = base.prototypeMemory, modelMemory = base.modelMemory, ...changed } = overrides;
   const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
   const settings: TrainSettings = { ...base.settings, ...given };
   if (!settings.sendPrototypes && (settings.fill === 'pnr' || settings.alignWeight > 0)) {
@@ -27,7 +27,7 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
       hint: "Set sendPrototypes = true, or alignWeight = 0 and a fill other than 'pnr'.",
     });
   }
-  return { description: base.description, settings, prototypeMemory };
+  return { description: base.description, settings, prototypeMemory, modelMemory };
 }
 
 function strategyNamed(name: StrategyName): Strategy {

@@ -14,6 +14,8 @@ export interface Strategy {
   readonly settings: TrainSettings;
   /** β of the persistent prototypes, in [0, 1): what a round leaves of the prototypes before it. */
   readonly prototypeMemory: number;
+  /** β of the averaged parameters that predictions are made with, in [0, 1); 0 = the last model. The same for all unless set. */
+  readonly modelMemory: number;
 }
 
 /** How much an update counts: integers, sixteenths of a window. */

@@ -133,8 +133,11 @@ async function openMosquitto(): Promise<TestBroker> {
         const far = connect(port, '127.0.0.1');
         ends.add(near).add(far);
         near.pipe(far).pipe(near);
-        for (const end of [near, far])
-          end.on('error', () => end.destroy()).on('close', () => (near.destroy(), far.destroy()));
+        const hangUp = () => {
+          near.destroy();
+          far.destroy();
+        };
+        for (const end of [near, far]) end.on('error', hangUp).on('close', hangUp);
       });
       cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
       relays.set(`${options.clientId}/${relays.size}`, relay);

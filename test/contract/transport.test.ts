@@ -14,7 +14,7 @@ const textOf = (message: Message) => new TextDecoder().decode(message.payload);
 /** Keeps what comes and lets a test wait for it. */
 function collector<T>() {
   const items: T[] = [];
-  let look = () => undefined as void;
+  let look: () => void = () => undefined;
   return {
     items,
     push(item: T) {

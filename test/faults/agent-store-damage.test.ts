@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { test } from 'node:test';
+import { openAgentStore } from '../../agent/store/agent-store.ts';
 import { AppError } from '../../core/base/errors.ts';
 import { type Log, silentLog } from '../../core/base/log.ts';
-import { openAgentStore } from '../../agent/store/agent-store.ts';
 import { measuredWindow, secondOfMotion, temporaryPath } from '../fixtures/stored-motion.ts';
 
 function warnings(): { log: Log; messages: string[] } {

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createRng } from '../../core/math/rng.ts';
 import { openAgentStore } from '../../agent/store/agent-store.ts';
+import { createRng } from '../../core/math/rng.ts';
 import { temporaryPath } from '../fixtures/stored-motion.ts';
 
 const WRITER = fileURLToPath(new URL('../fixtures/store-writer.js', import.meta.url));

@@ -5,9 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLog } from '../../core/base/log.ts';
 import { type AgentStore, createAgentStore, openAgentStore } from '../../agent/store/agent-store.ts';
-import { type Db, openDb } from '../../agent/store/db.ts';
+import { openDb } from '../../agent/store/db.ts';
+import type { Db } from '../../agent/store/transaction.ts';
+import { silentLog } from '../../core/base/log.ts';
 import { measuredWindow, secondOfMotion, temporaryPath } from '../fixtures/stored-motion.ts';
 
 class InjectedFault extends Error {}

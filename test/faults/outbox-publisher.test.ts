@@ -34,7 +34,9 @@ function scene(t: TestContext, random: () => number, path = temporaryPath(t)): S
     start: async () => undefined,
     stop: async () => undefined,
     subscribe: async () => undefined,
-    onState: (listener) => void (onState = listener),
+    onState(listener) {
+      onState = listener;
+    },
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     async publish(_topic, payload) {
       sent.push({ atMs: clock.nowMs(), payload: Number(payload[0]) });

@@ -6,9 +6,10 @@ import { silentLog } from '../../core/base/log.ts';
 import type { MessageHandler, Transport } from '../../core/link/transport.ts';
 import { initParams } from '../../core/model/params.ts';
 import { shapeHash } from '../../core/model/spec.ts';
+import type { Normalization } from '../../core/qqr/normalization.ts';
 import { emptyPrototypes } from '../../core/qqr/prototype.ts';
 import { encodeGlobal, encodeRoundPlan } from '../../core/wire/messages.ts';
-import { planFor, TINY_SPEC, TOPICS } from '../fixtures/fake-fleet.ts';
+import { planFor, TINY_SPEC, TOPICS, UNIT_SCALE } from '../fixtures/fake-fleet.ts';
 
 async function receiver(): Promise<{
   receiver: Receiver;
@@ -47,9 +48,12 @@ async function receiver(): Promise<{
   };
 }
 
-function globalOf(version: number): { model: Uint8Array; prototypes: Uint8Array } {
+function globalOf(
+  version: number,
+  normalization: Normalization | null = UNIT_SCALE,
+): { model: Uint8Array; prototypes: Uint8Array } {
   const params = initParams(TINY_SPEC, version);
-  const state = { version, params, prototypes: emptyPrototypes(2, 2, 2), normalization: null };
+  const state = { version, params, prototypes: emptyPrototypes(2, 2, 2), normalization };
   return encodeGlobal(state, { round: version, shapeHash: shapeHash(TINY_SPEC) });
 }
 
@@ -71,6 +75,18 @@ test('a global state needs both halves of its version, in whatever order version
   assert.deepEqual(r.globalFor(planFor(4))?.params, initParams(TINY_SPEC, 4));
   assert.deepEqual(r.globalFor(planFor(5))?.params, initParams(TINY_SPEC, 5));
   assert.equal(r.globalFor(planFor(6)), null);
+});
+
+test('version 0 as it was before the statistics round starts no training round; with its scale it does', async () => {
+  const { receiver: r, deliver } = await receiver();
+  const first = { ...planFor(1), modelVersion: 0 };
+  const before = globalOf(0, null);
+  deliver(TOPICS.globalModel, before.model);
+  deliver(TOPICS.globalPrototypes, before.prototypes);
+  assert.equal(r.globalFor(planFor(0, 'statistics'))?.normalization, null);
+  assert.equal(r.globalFor(first), null);
+  deliver(TOPICS.globalModel, globalOf(0).model);
+  assert.deepEqual(r.globalFor(first)?.normalization, UNIT_SCALE);
 });
 
 test('old versions are forgotten', async () => {

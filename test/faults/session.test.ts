@@ -236,7 +236,11 @@ test('a board without windows for a round whose stream has ended finishes withou
   const broker = createMemoryBroker();
   const aggregator = await startAggregator(t, broker);
   let asked = 0;
-  const board = await startBoard(t, broker, { trainer: () => ({ runRound: async () => (asked++, 'no-windows') }) });
+  const emptyHanded = async () => {
+    asked++;
+    return 'no-windows' as const;
+  };
+  const board = await startBoard(t, broker, { trainer: () => ({ runRound: emptyHanded }) });
   board.store.ingest({ blocks: [], windows: [], position: { nextIndex: 0, resumeAtUs: 0, streamEnded: true } });
   await aggregator.openRound(planFor(0));
   await board.session.finished;

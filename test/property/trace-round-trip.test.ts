@@ -29,7 +29,7 @@ const times = fc
         { weight: 9, arbitrary: fc.integer({ min: 1, max: 30_000 }) },
         { weight: 1, arbitrary: fc.integer({ min: 1e6, max: 1e10 }) },
       ),
-      { maxLength: 260 },
+      { maxLength: 260, size: 'max' },
     ),
   )
   .map(([start, steps]) =>

@@ -1,10 +1,10 @@
 /** The board's database: what is put in comes out, once, in order, from either of two processes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AppError } from '../../core/base/errors.ts';
-import type { SampleBlock } from '../../core/stream/event.ts';
 import { type AgentStore, type Checkpoint, openAgentStore } from '../../agent/store/agent-store.ts';
 import { packTimes, unpackTimes } from '../../agent/store/chunks.ts';
+import { AppError } from '../../core/base/errors.ts';
+import type { SampleBlock } from '../../core/stream/event.ts';
 import { measuredWindow, sampleBlock, secondOfMotion, temporaryPath } from '../fixtures/stored-motion.ts';
 
 const CLASSES = ['walk', 'sit'];

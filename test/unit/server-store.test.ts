@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AppError } from '../../core/base/errors.ts';
-import type { GlobalState } from '../../core/model/global-state.ts';
+import type { FleetState } from '../../server/fleet-state.ts';
 import { firstGlobal } from '../../server/next-global.ts';
 import type { RoundRecord } from '../../server/record.ts';
 import { readArchivedRound } from '../../server/store/archive.ts';
@@ -42,7 +42,7 @@ function recordOf(round: number): RoundRecord {
   };
 }
 
-function globalOf(version: number, isNormalized: boolean): GlobalState {
+function globalOf(version: number, isNormalized: boolean): FleetState {
   const first = firstGlobal(TINY_SPEC, version);
   const scale = [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)];
   return { ...first, version, normalization: isNormalized ? { mean: scale, std: scale } : null };

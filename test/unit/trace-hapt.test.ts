@@ -14,7 +14,7 @@ const SET: Files = {
   'HAPT Data Set/RawData/acc_exp01_user01.txt': samples(20, 0.125),
   'HAPT Data Set/RawData/acc_exp02_user07.txt': samples(5, 1),
   'HAPT Data Set/RawData/gyro_exp02_user07.txt': samples(5, 1),
-  'HAPT Data Set/RawData/labels.txt': '1 1 5 3 6\n1 1 7 7 8\n1 1 5 11 12\n1 1 5 14 20\n2 7 1 1 5\n',
+  'HAPT Data Set/RawData/labels.txt': '1 1 5 3 6\n1 1 7 7 8\n1 1 5 11 12\n1 1 5 14 20\n2 7 1 1 2\n2 7 1 3 5\n',
   'HAPT Data Set/activity_labels.txt': '1 WALKING           \n5 STANDING          \n7 STAND_TO_SIT      \n\n',
   'HAPT Data Set/README.txt': 'not read',
 };

@@ -1,0 +1,33 @@
+/** When each update in the outbox is sent next. In memory only: attempts are on disk, and a restart begins with a jittered pause. */
+import type { Clock } from '../../core/base/clock.ts';
+import { type BackoffOptions, backoffMs } from '../../core/base/retry.ts';
+import type { OutboxKey, OutboxRow } from '../store/outbox.ts';
+
+export interface ResendSchedule {
+  /** Milliseconds on the clock. A fresh update is due at once; one that an earlier run has tried waits, as the whole fleet may be back. */
+  dueAtMs(row: OutboxRow): number;
+  /** The row is being sent: its receipt is given `baseMs` to come, then a jittered pause follows. */
+  sent(row: OutboxRow): void;
+  forget(key: OutboxKey): void;
+}
+
+export function createResendSchedule(clock: Clock, random: () => number, resend: BackoffOptions): ResendSchedule {
+  const dueAtMs = new Map<string, number>();
+  return {
+    dueAtMs(row) {
+      const known = dueAtMs.get(nameOf(row));
+      if (known !== undefined) return known;
+      const due = clock.nowMs() + (row.attempts === 0 ? 0 : backoffMs(0, resend, random));
+      dueAtMs.set(nameOf(row), due);
+      return due;
+    },
+    sent(row) {
+      dueAtMs.set(nameOf(row), clock.nowMs() + resend.baseMs + backoffMs(row.attempts, resend, random));
+    },
+    forget: (key) => void dueAtMs.delete(nameOf(key)),
+  };
+}
+
+function nameOf({ round, seq }: OutboxKey): string {
+  return `${round}/${seq}`;
+}

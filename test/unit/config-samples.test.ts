@@ -1,0 +1,49 @@
+/** The board's settings: the sample file documents exactly what the schema takes, with its defaults. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'smol-toml';
+import { agentConfigSchema, parseAgentConfig } from '../../agent/config.ts';
+import { AppError } from '../../core/base/errors.ts';
+import { parseServerConfig } from '../../server/config.ts';
+import { completed, keysOf, projectFile, schemaKeys } from '../fixtures/sample-file.ts';
+
+const SAMPLE = projectFile('agent/config.sample.toml');
+
+test("the board's sample documents every key and no other", () => {
+  const taken = schemaKeys(agentConfigSchema);
+  assert.ok(taken.length >= 11);
+  assert.deepEqual(keysOf(parse(completed(SAMPLE))), taken);
+});
+
+test("the board's sample shows the defaults, and the one key that has none", () => {
+  const sample = parseAgentConfig(parse(SAMPLE), 'sample');
+  assert.deepEqual(sample, parseAgentConfig({ device: sample.device }, 'defaults'));
+});
+
+test('board and aggregator cut windows of the same length by default, and meet in the same fleet and broker', () => {
+  const board = parseAgentConfig({ device: 'pi-1' }, 'defaults');
+  const server = parseServerConfig({}, 'defaults');
+  assert.equal(board.window.seconds, server.model.windowSeconds);
+  assert.equal(board.fleet, server.fleet);
+  assert.equal(board.link.url, `mqtt://${server.broker.listen}`);
+});
+
+test('what is wrong in a board is named by its key and file', () => {
+  const cases: [unknown, RegExp][] = [
+    [{}, /^device: /],
+    [{ device: 'a/b' }, /^device: /],
+    [{ device: 'pi-1', windows: {} }, /^\(top level\): .*windows/],
+    [{ device: 'pi-1', window: { overlap: 1 } }, /^window\.overlap: /],
+    [{ device: 'pi-1', link: { keepaliveS: 1 } }, /^link\.keepaliveS: /],
+  ];
+  for (const [settings, message] of cases) {
+    assert.throws(
+      () => parseAgentConfig(settings, 'agent.toml'),
+      (error: unknown) =>
+        error instanceof AppError &&
+        error.code === 'config-invalid' &&
+        message.test(error.message) &&
+        error.where === 'agent.toml',
+    );
+  }
+});
