@@ -1,7 +1,9 @@
 /**
  * The only door to TensorFlow.js, opened on demand: importing this file loads nothing.
  * Only the native backend will do: the JavaScript one is 500 times slower, the WebAssembly one cannot train convolutions.
- * Invariant: one thread, so that sums are taken in one order and the same input gives the same bits in every process.
+ * Invariant: one thread and one instruction set, so that sums are taken in one order and the same input gives the same
+ * bits in every process. AVX2 also where AVX-512 is at hand, because the AVX-512 matrix product of TensorFlow 2.15's oneDNN
+ * writes to wrong memory when a signal arrives while it runs: a SIGTERM, a profiler's tick. AVX2 is no slower at these sizes.
  */
 import { createRequire } from 'node:module';
 import { AppError } from '../base/errors.ts';
@@ -60,13 +62,14 @@ export interface Kernels {
 
 /**
  * Loads TensorFlow once; later calls return the same module.
- * Reads and, where unset, sets `TF_CPP_MIN_LOG_LEVEL`, `TF_NUM_INTRAOP_THREADS` and `TF_NUM_INTEROP_THREADS`.
+ * Sets, where unset, `TF_CPP_MIN_LOG_LEVEL`, `TF_NUM_INTRAOP_THREADS`, `TF_NUM_INTEROP_THREADS` and `ONEDNN_MAX_CPU_ISA`.
  * @throws AppError `dependency-missing` when the add-on or its library cannot be loaded, `backend-wrong` when it is not in use.
  */
 export async function loadBackend(): Promise<Tf> {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   process.env['TF_NUM_INTRAOP_THREADS'] ??= '1';
   process.env['TF_NUM_INTEROP_THREADS'] ??= '1';
+  process.env['ONEDNN_MAX_CPU_ISA'] ??= 'AVX2'; // of no effect on ARM
   restoreUtilFunctions();
   const tf = await importTensorFlow();
   await tf.ready();

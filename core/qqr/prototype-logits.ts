@@ -1,8 +1,8 @@
 /**
  * How near an embedding is to each prototype, as logits:  l_m,c = −‖z_m − P[m,c]‖² / (d·τ).
- * Multiplied out, −(‖z_m‖² − 2 z_m·P[m,c] + ‖P[m,c]‖²) / (d·τ), and embeddings are layer-normalized: ‖z_m‖² = d. So the logits
- * are linear in z, l = z · W + b with W = 2 P / (d·τ), and one matrix product serves every modality and class.
- * Within one modality ‖z_m‖² is the same for all classes and cancels in a softmax, so there the form is exact for any z.
+ * Multiplied out, −(‖z_m‖² − 2 z_m·P[m,c] + ‖P[m,c]‖²) / (d·τ). Embeddings are layer-normalized, so ‖z_m‖² = d is the same for
+ * every modality and class, cancels in every softmax and is left out. What remains is linear in z: l = z · W + b with
+ * W = 2 P / (d·τ), b = −‖P‖² / (d·τ), and one matrix product serves all modalities and classes.
  */
 import type { PrototypeSet } from './prototype.ts';
 
@@ -34,7 +34,7 @@ export function prototypeLogits(prototypes: PrototypeSet, temperature: number): 
       weights[(firstRow + i) * columns + column] = 2 * scale * value;
       squares += value * value;
     }
-    bias[column] = -scale * (dim + squares);
+    bias[column] = -scale * squares;
   }
   return { weights, bias };
 }
