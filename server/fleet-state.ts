@@ -1,7 +1,7 @@
 /**
  * What the aggregator holds: the global state that boards train from, and the parameters that predictions are made with.
  * The last model of a constant-step run jumps about, the more so when few boards answered; like the persistent prototypes
- * (ALGORITHM §3) the served parameters are an average over rounds, W̄ ← β W̄ + (1 − β) W (Polyak averaging with a window).
+ * (docs/algorithm.md §3) the served parameters are an average over rounds, W̄ ← β W̄ + (1 − β) W (Polyak averaging with a window).
  */
 import type { GlobalState } from '../core/model/global-state.ts';
 

@@ -1,7 +1,7 @@
 /**
  * THE SPINE of the aggregator: wait for boards → open a round → collect → aggregate → evaluate → persist → broadcast → next.
  * Round 0 agrees on the fleet's normalization, every later one trains. What is broadcast has been persisted, so a crash at any
- * point repeats nothing and loses nothing (DESIGN §3).
+ * point repeats nothing and loses nothing (ARCHITECTURE §3).
  */
 import type { Clock } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';

@@ -1,6 +1,6 @@
 /**
  * The compressed model delta Δ = W_local − W_broadcast: each tensor quantized for itself, with error feedback,
- * so that what one round's codes leave out travels in a later one (ALGORITHM §7, bits).
+ * so that what one round's codes leave out travels in a later one (docs/algorithm.md §7, bits).
  * Invariant: residual_next = (Δ + residual) − dequantized for groups that travel; untouched for groups that do not.
  */
 import type { ParamLayout } from '../../core/model/params.ts';

@@ -1,6 +1,6 @@
 /**
  * One round on a board: take the next B windows, predict them and collect prototypes under the broadcast model, train, compress,
- * and commit everything that must not drift apart in one transaction (DESIGN §2, "one transaction is the truth").
+ * and commit everything that must not drift apart in one transaction (ARCHITECTURE §2, "one transaction is the truth").
  * Invariant: a window is used by one training round only; a round is trained once, whatever dies in between.
  */
 import { AppError } from '../../core/base/errors.ts';

@@ -1,5 +1,5 @@
 /**
- * What the learner resumes from, and which windows it has used (DESIGN §2, "one transaction is the truth").
+ * What the learner resumes from, and which windows it has used (ARCHITECTURE §2, "one transaction is the truth").
  * Invariant: the cursor, the log of used windows and the outgoing update change together or not at all.
  */
 import { bytesOf, floatsOf } from './float-blob.ts';

@@ -1,4 +1,4 @@
-/** Everything that must not drift apart in a board's database is written inside one of these (DESIGN: "one transaction is the truth"). */
+/** Everything that must not drift apart in a board's database is written inside one of these (ARCHITECTURE.md: "one transaction is the truth"). */
 import type Sqlite from 'better-sqlite3';
 
 export type Db = Sqlite.Database;

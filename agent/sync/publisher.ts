@@ -7,7 +7,7 @@
  *   any        ──rejected──▶ settled as rejected(reason)
  *   no receipt ──`round/closed` without the key──▶ settled as rejected(late)
  *
- * A broker's PUBACK settles nothing: every broker measured has lost acknowledged messages (DESIGN §3).
+ * A broker's PUBACK settles nothing: every broker measured has lost acknowledged messages (ARCHITECTURE §3).
  */
 import type { Clock } from '../../core/base/clock.ts';
 import type { Log } from '../../core/base/log.ts';

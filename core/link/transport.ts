@@ -1,6 +1,6 @@
 /**
  * A message link, as little of MQTT 3.1.1 as the exchange needs. `mqtt.ts` is the real one, `memory.ts` the faulty one for tests;
- * one contract suite runs over both. No transport is trusted for correctness: receipts, outbox and keys are (DESIGN §3).
+ * one contract suite runs over both. No transport is trusted for correctness: receipts, outbox and keys are (ARCHITECTURE §3).
  */
 import type { Lifecycle } from '../base/lifecycle.ts';
 

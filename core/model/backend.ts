@@ -2,8 +2,8 @@
  * The only door to TensorFlow.js, opened on demand: importing this file loads nothing.
  * Only the native backend will do: the JavaScript one is 500 times slower, the WebAssembly one cannot train convolutions.
  * Invariant: one thread and one instruction set, so that sums are taken in one order and the same input gives the same
- * bits in every process. AVX2 also where AVX-512 is at hand, because the AVX-512 matrix product of TensorFlow 2.15's oneDNN
- * writes to wrong memory when a signal arrives while it runs: a SIGTERM, a profiler's tick. AVX2 is no slower at these sizes.
+ * bits in every process. AVX2 also where AVX-512 is at hand, because there TensorFlow 2.15's matrix product was seen to
+ * corrupt the heap when a signal arrives while it runs (a SIGTERM, a profiler's tick). AVX2 is no slower at these sizes.
  */
 import { createRequire } from 'node:module';
 import { AppError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
  * One modality's encoder and its gradient: strided valid convolutions with ReLU, mean ⊕ max over time, linear to d
- * (ALGORITHM §2). The layer norm that follows is in `fusion.ts`, for all modalities at once.
+ * (docs/algorithm.md §2). The layer norm that follows is in `fusion.ts`, for all modalities at once.
  * A convolution is a matrix product over patches: rows of the input gathered tap by tap, `[B·L', k·C_in] · [k·C_in, C_out]`.
  * Shapes: B windows, L steps, C channels, k taps; activations are matrices `[B·L, C]`, window by window.
  */

@@ -1,6 +1,6 @@
 /**
  * From the encoders' outputs to class logits, and back: layer norm without scale over each embedding, then the head
- * relu(z̃ · W₁ + b₁) · W₂ + b₂ on the concatenation of all modalities (ALGORITHM §2).
+ * relu(z̃ · W₁ + b₁) · W₂ + b₂ on the concatenation of all modalities (docs/algorithm.md §2).
  * Layer norm: z = (u − ū) / √(mean (u − ū)² + ε), ε = 1e-5, biased variance, over the d values of one embedding.
  */
 import type { Kernels, Tensor } from './backend.ts';

@@ -1,5 +1,5 @@
 /**
- * The network on TensorFlow (ALGORITHM §2–§5): E steps of plain SGD on
+ * The network on TensorFlow (docs/algorithm.md §2–§5): E steps of plain SGD on
  *   mean_i CE(head(z̃_i), y_i) + L_PLR ,  z̃ with missing embeddings filled,
  * and prediction. The first forward pass of a training call runs under the broadcast parameters, so its embeddings and
  * probabilities are the prequential ones, at no extra cost. The backward pass is linear in its gradient, so the step size

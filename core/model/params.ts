@@ -1,7 +1,7 @@
 /**
  * Where every tensor of the network lives in the flat parameter vector, and how it is initialized.
  * Order: encoder 0 (c0w c0b c1w c1b … fw fb), encoder 1, …, head (h1w h1b h2w h2b), each row-major. A group is contiguous,
- * because encoders are averaged and sent separately (ALGORITHM §4, modality-weighted aggregation). No TensorFlow here.
+ * because encoders are averaged and sent separately (docs/algorithm.md §4, modality-weighted aggregation). No TensorFlow here.
  */
 import { AppError } from '../base/errors.ts';
 import { createRng } from '../math/rng.ts';

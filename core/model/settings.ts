@@ -6,7 +6,7 @@ export type Fill =
   | 'zero-input'
   /** The zero vector. */
   | 'zero-embedding'
-  /** PNR, ALGORITHM §4. */
+  /** PNR, docs/algorithm.md §4. */
   | 'pnr';
 
 export interface TrainSettings {

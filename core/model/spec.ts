@@ -1,7 +1,7 @@
 /**
  * What board and aggregator must agree on before a number may travel: modalities, window, classes, network size.
  * Two sides agree exactly when their shape hashes are equal; every update and every global model carries it.
- * Network: ALGORITHM §2 (ours). No TensorFlow here.
+ * Network: docs/algorithm.md §2 (ours). No TensorFlow here.
  */
 import { hash32 } from '../math/rng.ts';
 
@@ -37,7 +37,7 @@ export interface ModelSpec {
   readonly hidden: number;
 }
 
-/** The network of ALGORITHM §2: 20,998 parameters for two 128 × 3 modalities and six classes. */
+/** The network of docs/algorithm.md §2: 20,998 parameters for two 128 × 3 modalities and six classes. */
 export const REFERENCE_NETWORK: Pick<ModelSpec, 'conv' | 'embedding' | 'hidden'> = {
   conv: [
     { filters: 16, kernel: 9, stride: 4 },

@@ -1,7 +1,7 @@
 /**
  * Weighted averaging in integers, so that neither the order of the boards nor the number of aggregators changes a bit:
  *   v̂ = round(v · 2²²) ,   params ← params + Σ_k w_k δ̂_k / (2²² Σ_k w_k)   per group (an encoder, or the head),
- *   P_t[m,c] = Σ_k n_k p̂_k[m,c] / (2²² Σ_k n_k)   (ALGORITHM §3, §4).
+ *   P_t[m,c] = Σ_k n_k p̂_k[m,c] / (2²² Σ_k n_k)   (docs/algorithm.md §3, §4).
  * Invariant: |v| ≤ 16 → |v̂| ≤ 2²⁶; times a weight ≤ 2¹⁴ sixteenths of a window, times ≤ 2¹³ boards → every partial sum is an
  * integer ≤ 2⁵³, which a float64 holds exactly. `core/wire/decode.ts` enforces the limits.
  */

@@ -1,5 +1,5 @@
 /**
- * PLR: pull every embedding towards its class's global prototype of its own modality, away from the others (ALGORITHM §5, form ours):
+ * PLR: pull every embedding towards its class's global prototype of its own modality, away from the others (docs/algorithm.md §5, form ours):
  *   L_PLR = λ · Σ_m mean_i a_i,m · CE( softmax_c(−‖z_i,m − P[m,c]‖² / (d·τ)), y_i )
  * Classes without a prototype are no candidates; windows whose own class has none do not count. The mean is over all B windows
  * and modalities add up. Gradient: with l = z·W + b of `prototype-logits.ts`, ∂CE/∂z = (softmax(l) − 1_y) · Wᵀ.

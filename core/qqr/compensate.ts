@@ -1,5 +1,5 @@
 /**
- * PNR: an embedding for a missing modality, from prototypes that resemble what the present ones show (ALGORITHM §4, form ours).
+ * PNR: an embedding for a missing modality, from prototypes that resemble what the present ones show (docs/algorithm.md §4, form ours).
  * For missing m and present modalities A of one window, with u_j the quality of j:
  *   dist_c = Σ_j∈A u_j ‖z_j − P[j,c]‖²/d / Σ_j∈A u_j   (over the j that have a prototype of c)
  *   w = softmax_c(−dist_c / τ)   (over the c that m and at least one j have a prototype of)

@@ -1,6 +1,6 @@
 /**
  * The fleet's input scale: z-scores with mean and standard deviation per channel, agreed in round 0 from the boards' sums
- * and frozen with the model from then on (ALGORITHM §2: "input z-scored with statistics of the training stream").
+ * and frozen with the model from then on (docs/algorithm.md §2: "input z-scored with statistics of the training stream").
  *   mean = Σx / n ,  std = max(√(Σx² / n − mean²), STD_FLOOR)
  * Invariant: a board's sums are multiples of 2⁻¹⁰ below 2³⁰, so 2¹³ boards add up exactly, in any order.
  */

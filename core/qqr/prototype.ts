@@ -2,7 +2,7 @@
  * Prototypes (PMM, arXiv 2505.16138): per modality m and class c the weighted mean embedding
  *   p[m,c] = Σ_i w_i z_m,i / Σ_i w_i ,  w = presence · quality,
  * taken in one pass under the broadcast model; and the persistent global table
- *   P ← β P + (1 − β) P_t  where class and modality were seen (ALGORITHM §3).
+ *   P ← β P + (1 − β) P_t  where class and modality were seen (docs/algorithm.md §3).
  * Unseen is absent (weight 0), never a zero vector.
  */
 

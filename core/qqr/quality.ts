@@ -1,5 +1,5 @@
 /**
- * How good a modality is in a window, without labels of quality (ALGORITHM §6; the form is ours):
+ * How good a modality is in a window, without labels of quality (docs/algorithm.md §6; the form is ours):
  *   badness = max( max_k z_k − 3,  100·(held − 0.08),  40·(clip − 0.1) ),   quality = min(completeness, 1 / (1 + e^(2·badness)))
  * z_k is one-sided: how far measure k lies above what is usual at the window's level of activity, in spreads. Usual is what the prior
  * says or what this board has shown itself, whichever excuses more. What the board has shown is per level and measure a running

@@ -5,7 +5,7 @@
  *   stuck  from 60 … 0 % of the stretch on, the reading repeats
  *   drift  a bias plus a ramp of 0.5 … 4 σ each, signs drawn per axis
  *   burst  2–5 stretches, 20 … 80 % of the samples in all (they may overlap), read 0, as from a bus that answers with empty registers
- * Source: ALGORITHM §1, quality imbalance.
+ * Source: docs/algorithm.md §1, quality imbalance.
  */
 
 import type { Rng } from '../math/rng.ts';

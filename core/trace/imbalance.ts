@@ -1,5 +1,5 @@
 /**
- * Quantity and quality imbalance by seed (ALGORITHM §1): per block of windows (a board's round) one modality vanishes with a rate,
+ * Quantity and quality imbalance by seed (docs/algorithm.md §1): per block of windows (a board's round) one modality vanishes with a rate,
  * and one is degraded with a rate, each degraded window with its own kind of fault and severity.
  * Every block draws from a fork of its own, so that neither more blocks nor other rates shift what a block meets.
  * Nothing is ever taken from a window that has one modality only: a window without any would not exist.

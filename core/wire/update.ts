@@ -65,7 +65,6 @@ export const REJECT_REASONS = [
   'malformed',
   'wrong-protocol',
   'wrong-device',
-  'unknown-device',
   'wrong-shape',
   'wrong-round',
   'wrong-version',

@@ -18,7 +18,7 @@ export interface Summary {
 export interface Imbalance {
   /** Share of (board, round) pairs in which one modality is absent, in [0, 1]. */
   readonly missingRate: number;
-  /** Share of (board, round, modality) triples that carry a fault, in [0, 1]. */
+  /** Share of (board, round) pairs in which one modality carries a fault, in [0, 1]. */
   readonly degradedRate: number;
   /** Kinds of fault injected, e.g. `noise`, `drift`, `stuck`. */
   readonly kinds: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * PLR without PNR: embeddings are pulled to the global prototype of their class (ALGORITHM §5), a missing modality is the zero
+ * PLR without PNR: embeddings are pulled to the global prototype of their class (docs/algorithm.md §5), a missing modality is the zero
  * embedding. Separates what alignment brings from what filling brings.
  */
 import { fedavgMasked } from './fedavg-masked.ts';

@@ -1,5 +1,5 @@
 /**
- * QQR (arXiv 2508.11159; formulas ours): a missing modality is filled from prototypes (PNR, ALGORITHM §4), embeddings are pulled
+ * QQR (arXiv 2508.11159; formulas ours): a missing modality is filled from prototypes (PNR, docs/algorithm.md §4), embeddings are pulled
  * to their class (PLR, §5), prototypes and averages weigh a modality by its quality (§6).
  */
 import { plr } from './plr.ts';

@@ -1,7 +1,7 @@
 /**
  * A strategy says how boards train, what they send, and how much each of them counts: data, plus the weights that follow from it.
  * Averaging itself is exact integer arithmetic in `core/qqr/aggregate.ts` and the same for all.
- * Weights: ALGORITHM §4, modality-weighted aggregation: encoder m over the boards that had modality m, the head over all.
+ * Weights: docs/algorithm.md §4, modality-weighted aggregation: encoder m over the boards that had modality m, the head over all.
  */
 import type { TrainSettings } from '../../core/model/settings.ts';
 import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';

@@ -136,6 +136,7 @@ for (const kind of BROKERS) {
         await publisher.publish(topic, bytes('a'), QOS1);
         await publisher.publish(topic, bytes('b'), QOS1);
         await got.until((items) => items.length === 2);
+        await subscriber.publish(freshTopic(), bytes('flush'), QOS1);
         broker.cut('fail-sub');
         await got.until((items) => items.length >= 3);
         assert.equal(got.items[2], 'a');

@@ -1,5 +1,5 @@
 /**
- * The same network in float64 and plain loops, written from the equations (ALGORITHM §2, §4, §5) and nothing else:
+ * The same network in float64 and plain loops, written from the equations (docs/algorithm.md §2, §4, §5) and nothing else:
  * slow, without TensorFlow, without a backward pass. Its loss, differentiated numerically, is the oracle of the real one.
  */
 import type { Batch } from '../../core/model/batch.ts';
@@ -56,7 +56,7 @@ export function plainForward(input: PlainInput, fillings?: Vector[][]): PlainOut
   return { ...out, loss: loss / batch.size };
 }
 
-/** ẑ_m of one window, ALGORITHM §4. */
+/** ẑ_m of one window, docs/algorithm.md §4. */
 export function plainFilling(
   z: readonly Vector[],
   present: Vector,
@@ -90,7 +90,7 @@ export function plainFilling(
   return filling;
 }
 
-/** CE(softmax_c(−‖z − P[m,c]‖²/(d·τ)), label) over known classes, ALGORITHM §5. */
+/** CE(softmax_c(−‖z − P[m,c]‖²/(d·τ)), label) over known classes, docs/algorithm.md §5. */
 function plainAlignment(z: Vector, m: number, label: number, prototypes: PrototypeSet, temperature: number): number {
   const logits = Array.from({ length: prototypes.classes }, (_, c) =>
     isKnown(prototypes, m, c) ? -meanSquare(z, prototypeOf(prototypes, m, c)) / temperature : -1e4,

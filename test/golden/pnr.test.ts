@@ -77,7 +77,7 @@ test('nothing is planned when nothing is missing, nothing is present, or no clas
   assert.equal(fill(apart, onlyA, embeddingsOfA, 0.25), null);
 });
 
-test('any modalities, classes, gaps and qualities: the equation of ALGORITHM §4, zero where nothing can be filled', () => {
+test('any modalities, classes, gaps and qualities: the equation of docs/algorithm.md §4, zero where nothing can be filled', () => {
   const world = fc.record({
     seed: fc.nat(),
     modalities: fc.integer({ min: 1, max: 4 }),

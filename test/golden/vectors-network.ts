@@ -51,7 +51,7 @@ export const PLR = {
 };
 
 /**
- * The network of ALGORITHM §2 with parameter k[i] = 0.15 · sin(1.7 · i + sum of the character codes of the name k), where
+ * The network of docs/algorithm.md §2 with parameter k[i] = 0.15 · sin(1.7 · i + sum of the character codes of the name k), where
  * names are `0c0w` … `1fb`, `h1w` …, and one window x[t, c] = sin(0.1 · t · (c + 1) + c), c over both modalities' channels.
  */
 export const FORWARD = {

@@ -167,6 +167,8 @@ test('a window cannot be used twice: the second commit fails whole', (t) => {
   assert.deepEqual(store.checkpoint(), checkpointAt(1, 4));
   assert.equal(store.pending().length, 1);
   assert.equal(store.windowUses().length, 2);
+  store.commitTraining(checkpointAt(2, 5), { round: 2, seq: 3, payload: Uint8Array.of(8) }, [5]);
+  assert.equal(store.pending().length, 2, 'the connection is usable after the failure');
   store.close();
 });
 
