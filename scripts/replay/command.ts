@@ -47,6 +47,7 @@ interface CommandLine {
   set: string[];
   seeds: string;
   rounds: string;
+  boardsLeft: string;
   speed: string;
   windowSeconds: string;
   overlap: string;
@@ -79,6 +80,7 @@ export function replayCommand(): Command {
     .option('--set <key=value...>', 'change a setting of the strategy, e.g. learningRate=0.2 modelBits=4', [])
     .option('--seeds <n|list>', 'how many seeds (1 to n), or which', '1')
     .option('--rounds <n>', 'most training rounds', String(d.rounds))
+    .option('--boards-left <share>', 'stop when fewer of the boards have windows left', String(d.boardsLeft))
     .option('--speed <factor|max>', 'recorded seconds per second', 'max')
     .option('--window-seconds <s>', 'length of a window', String(d.windowSeconds))
     .option('--overlap <share>', 'share of a window that the next one repeats', String(d.overlap))
@@ -127,6 +129,7 @@ function optionsOf(line: CommandLine): ReplayOptions {
     settings: parseSettings(line.set),
     seeds: parseSeeds(line.seeds),
     rounds: parseCount('--rounds', line.rounds),
+    boardsLeft: parseRate(line.boardsLeft),
     speed: parseSpeed(line.speed),
     windowSeconds: Number(line.windowSeconds),
     overlap: Number(line.overlap),

@@ -23,6 +23,8 @@ export interface ReplayOptions {
   readonly seeds: readonly number[];
   /** Most training rounds; boards whose recording ends earlier drop out. */
   readonly rounds: number;
+  /** Stop when fewer than this share of the boards have windows left: a model that only the last few feed is no longer the fleet's. */
+  readonly boardsLeft: number;
   readonly speed: number | 'max';
   readonly windowSeconds: number;
   readonly overlap: number;
@@ -51,6 +53,7 @@ export const REPLAY_DEFAULTS: Omit<ReplayOptions, 'title'> = {
   settings: {},
   seeds: [1],
   rounds: 1000,
+  boardsLeft: 0.75,
   speed: 'max',
   windowSeconds: 2.56,
   overlap: 0.5,

@@ -28,6 +28,8 @@ export interface FleetPlan {
   readonly modalities: readonly WindowModality[];
   readonly classes: readonly string[];
   readonly boards: readonly BoardPlan[];
+  /** Training rounds to play, at least 1. */
+  readonly rounds: number;
   readonly holdout: HoldoutWindows;
 }
 
@@ -81,6 +83,7 @@ export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRo
     modalities,
     classes,
     boards,
+    rounds: roundsFor(boards, options, windowsPerRound),
     holdout: {
       clean: batchWindows(chosen, classes),
       degraded: Object.fromEntries(
@@ -91,6 +94,17 @@ export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRo
       ),
     },
   };
+}
+
+/** Rounds in which at least `boardsLeft` of the boards can take part, and not more than are wanted. */
+function roundsFor(
+  boards: readonly BoardPlan[],
+  { rounds, boardsLeft }: ReplayOptions,
+  windowsPerRound: number,
+): number {
+  const longestFirst = boards.map(({ windows }) => Math.floor(windows / windowsPerRound)).sort((a, b) => b - a);
+  const needed = Math.max(1, Math.ceil(boardsLeft * boards.length));
+  return Math.min(rounds, longestFirst[needed - 1] as number);
 }
 
 function recordingsOf(dataSet: DataSet, subject: string): Recording[] {

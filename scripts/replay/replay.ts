@@ -7,7 +7,7 @@ import { createStrategy } from '../../server/strategies/registry.ts';
 import type { Progress } from '../progress.ts';
 import { runFleet } from './fleet.ts';
 import type { ReplayOptions } from './options.ts';
-import { type FleetPlan, planFleet } from './plan.ts';
+import { planFleet } from './plan.ts';
 import { resultOf, type SeedOutcome } from './result.ts';
 import type { RunResult } from './run-result.ts';
 
@@ -24,7 +24,7 @@ export async function replay(
   for (const seed of options.seeds) {
     const plan = planFleet(dataSet, options, windowsPerRound, seed);
     const label = options.seeds.length > 1 ? `${options.title}, seed ${seed}` : options.title;
-    progress.start(label, expectedRounds(plan, options, windowsPerRound) + 1);
+    progress.start(label, plan.rounds + 1);
     const outcome = await runFleet(plan, options, seed, networkFor, (record) =>
       progress.advance(label, 1, noteOf(record)),
     );
@@ -32,12 +32,6 @@ export async function replay(
   }
   const backend = (await loadBackend()).getBackend();
   return resultOf(dataSet, options, outcomes, { backend, durationS: (performance.now() - startMs) / 1000 });
-}
-
-/** Rounds until the longest recording is used up, or the most that are wanted. */
-function expectedRounds(plan: FleetPlan, { rounds }: ReplayOptions, windowsPerRound: number): number {
-  const longest = Math.max(...plan.boards.map(({ windows }) => Math.floor(windows / windowsPerRound)));
-  return Math.min(rounds, longest);
 }
 
 function noteOf({ evaluation, online }: RoundRecord): string {

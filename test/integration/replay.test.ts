@@ -1,9 +1,11 @@
 /** The replay as a person meets it: it learns, it is reproducible, its JSON says what it should, and bad input is explained. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Recording } from '../../core/trace/recording.ts';
 import { createProgress } from '../../scripts/progress.ts';
+import { planFleet } from '../../scripts/replay/plan.ts';
 import { replay } from '../../scripts/replay/replay.ts';
-import { SMALL_FLEET } from '../fixtures/small-fleet.ts';
+import { SMALL_FLEET, WINDOWS_PER_ROUND } from '../fixtures/small-fleet.ts';
 import { syntheticMotion } from '../fixtures/synthetic-motion.ts';
 
 const quiet = { progress: createProgress({ stream: process.stderr, enabled: false }) };
@@ -37,6 +39,28 @@ test('recordings played in recorded order and with FedAvg run through the same p
   assert.equal(result.rounds, 4);
   assert.equal(result.bytes.perBoardRound.prototypes, 0);
 });
+
+test('a replay ends while most boards still take part, unless told to use every recording up', () => {
+  const motion = syntheticMotion();
+  const [first, ...rest] = motion.recordings;
+  const shortened = { ...motion, recordings: [firstHalf(first as Recording), ...rest] };
+  const rounds = (boardsLeft: number) =>
+    planFleet(shortened, { ...SMALL_FLEET, rounds: 1000, boardsLeft }, WINDOWS_PER_ROUND, 1).rounds;
+  assert.ok(
+    rounds(1) < rounds(0.6),
+    `${rounds(1)} < ${rounds(0.6)}: the short recording counts when all must be there`,
+  );
+  assert.ok(rounds(0) >= rounds(0.6));
+});
+
+function firstHalf(recording: Recording): Recording {
+  const modalities = recording.modalities.map((modality) => {
+    const samples = Math.floor(modality.tUs.length / 2);
+    const values = modality.values.slice(0, samples * modality.channels.length);
+    return { ...modality, tUs: modality.tUs.slice(0, samples), values };
+  });
+  return { ...recording, modalities };
+}
 
 test('a split that leaves no board says which subjects there are', async () => {
   const split = { kind: 'random', testSubjects: 4 } as const;
