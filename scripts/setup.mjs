@@ -195,7 +195,7 @@ function setUp(root, purpose) {
   else installDependencies(root);
   checkAddOns(root);
   build(root);
-  if (purpose === 'demo') fetchDemoData(root);
+  if (purpose !== 'run') fetchDemoData(root);
   if (purpose === 'test') checkPrograms();
 }
 

@@ -15,7 +15,7 @@ const ARCHIVE = join(DATA, 'HAPT-Data-Set.tar.xz');
 const COUNTS = join(DATA, 'hapt-window-counts.json');
 
 test('windows of HAPT per subject and class are those of the published data set', { timeout: 120_000 }, async (t) => {
-  if (!existsSync(ARCHIVE) || !existsSync(COUNTS)) return t.skip(`no HAPT archive in ${DATA}`);
+  if (!existsSync(ARCHIVE) || !existsSync(COUNTS)) return t.skip(`no shared data: no HAPT archive in ${DATA}`);
   const { rebuilt, columns } = JSON.parse(readFileSync(COUNTS, 'utf8')) as {
     rebuilt: Record<string, number[]>;
     columns: string[];

@@ -54,7 +54,7 @@ function areaUnderCurve(faulty: readonly number[], healthy: readonly number[]): 
   return wins / (faulty.length * sorted.length);
 }
 
-describe('on HAPT', { skip: hasHapt ? false : `${HAPT} is not there` }, () => {
+describe('on HAPT', { skip: hasHapt ? false : `no shared data: ${HAPT} is not there` }, () => {
   let hapt: DataSet;
   let windows: Window[];
   before(async () => {
