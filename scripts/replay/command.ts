@@ -98,8 +98,8 @@ async function run(traces: string[], line: CommandLine): Promise<void> {
   if ((traces.length === 0) === (line.data === undefined)) {
     throw new AppError('usage', 'give either trace files or --data', { hint: 'qqr replay --help has examples' });
   }
-  const dataSet = line.data === undefined ? await openTraces(traces) : await openDataSet(line.data, dataDirectory());
   const options = optionsOf(line);
+  const dataSet = line.data === undefined ? await openTraces(traces) : await openDataSet(line.data, dataDirectory());
   const progress = createProgress({ stream: process.stderr, enabled: !line.json && process.stderr.isTTY === true });
   const result = await replay(dataSet, options, { progress }).finally(() => progress.stop());
   if (line.report !== undefined)
@@ -131,8 +131,8 @@ function optionsOf(line: CommandLine): ReplayOptions {
     rounds: parseCount('--rounds', line.rounds),
     boardsLeft: parseRate(line.boardsLeft),
     speed: parseSpeed(line.speed),
-    windowSeconds: Number(line.windowSeconds),
-    overlap: Number(line.overlap),
+    windowSeconds: parseWithin('--window-seconds', line.windowSeconds, 0.1, 60),
+    overlap: parseWithin('--overlap', line.overlap, 0, 0.9),
     evaluateEvery: parseCount('--evaluate-every', line.evaluateEvery),
     maxTestWindows: line.maxTestWindows === undefined ? null : parseCount('--max-test-windows', line.maxTestWindows),
     stateDir: line.state ?? null,
@@ -143,6 +143,12 @@ function parseCount(option: string, text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count > 0) return count;
   throw new AppError('usage', `${option} takes a whole number above 0, not ${text}`);
+}
+
+function parseWithin(option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= least && value <= most) return value;
+  throw new AppError('usage', `${option} takes a number from ${least} to ${most}, not ${text}`);
 }
 
 /** `key=value` pairs; whether a key exists and its value fits is checked by the schema of the server's settings. */

@@ -73,7 +73,7 @@ export function parseSplit(text: string): Split {
 /** `5` → 1…5; `3,7,11` → those. */
 export function parseSeeds(text: string): number[] {
   const numbers = text.split(',').map(Number);
-  if (!numbers.every((n) => Number.isInteger(n) && n >= 0)) {
+  if (!numbers.every((n) => Number.isInteger(n) && n >= 0) || text.trim() === '0') {
     throw new AppError('usage', `seeds are whole numbers: ${text}`, {
       hint: 'for example --seeds 5 (1 to 5) or --seeds 3,7,11',
     });
