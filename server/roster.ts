@@ -15,6 +15,8 @@ export interface Roster {
   /** Nothing more will come from this board: its stream has ended or it said `finished`. */
   hasEnded(device: string): boolean;
   endedCount(): number;
+  /** No board that was ever heard of may still come back. */
+  hasEveryKnownEnded(): boolean;
 }
 
 /** @param ended boards known to have ended, from the store. */
@@ -34,6 +36,7 @@ export function createRoster(ended: readonly string[]): Roster {
         .map(([device]) => device)
         .sort(),
     hasEnded,
+    hasEveryKnownEnded: () => [...states.keys()].every(hasEnded),
     endedCount: () => new Set([...endedStreams, ...[...states.keys()].filter(hasEnded)]).size,
   };
 }

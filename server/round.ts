@@ -9,6 +9,7 @@ import type { ModelSpec } from '../core/model/spec.ts';
 import type { RoundPlan } from '../core/wire/downlink.ts';
 import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { Update } from '../core/wire/update.ts';
+import { assemble } from './assemble.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type CloseCause, waitForClose } from './deadline.ts';
 import { describeRound } from './describe-round.ts';
@@ -81,22 +82,17 @@ async function openRound(parts: RoundParts, modelVersion: number, signal: AbortS
   return askAgain({ round: number, kind: number === 0 ? 'statistics' : 'training', modelVersion }, parts, signal);
 }
 
-/** Waits for enough boards and (re)opens the round with them; null when every board's stream has ended. */
+/** (Re)opens the round with the boards that are there; null when nothing more will come from any. */
 async function askAgain(
   round: Omit<OpenRound, 'asked'>,
-  { config, roster, store, pulse }: RoundParts,
+  parts: RoundParts,
   signal: AbortSignal,
 ): Promise<OpenRound | null> {
-  for (;;) {
-    const asked = roster.available();
-    if (asked.length >= Math.max(1, config.minBoards - roster.endedCount())) {
-      const opened = { ...round, asked };
-      store.open(opened);
-      return opened;
-    }
-    if (hasEveryBoardEnded(roster, config)) return null;
-    await pulse.next(signal);
-  }
+  const asked = await assemble(parts, round.round, signal);
+  if (asked === null) return null;
+  const opened = { ...round, asked };
+  parts.store.open(opened);
+  return opened;
 }
 
 async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal): Promise<CloseCause> {

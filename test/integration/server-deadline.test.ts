@@ -1,6 +1,7 @@
 /** Rounds that close without everyone, on a clock that the test moves. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 import { answerTo } from '../fixtures/scripted-board.ts';
@@ -66,4 +67,28 @@ test('a board that comes while a round is open is counted, but does not close it
   await asked.send(encodeUpdate(answerTo(plan, 'asked')));
   await newcomer.until(({ closed }) => closed.length === 1);
   assert.deepEqual(fleet.records[0]?.devices, ['asked', 'newcomer']);
+});
+
+test('a board that goes offline between rounds holds the others up for one deadline, not for ever', async (t) => {
+  const clock = createManualClock();
+  const config = { minBoards: 2, maxRounds: 2, quorum: 0.5, deadlineMs: 60_000 };
+  const fleet = createFleet(t, { config, clock });
+  await fleet.startAggregator();
+  const dying = fleet.board('dying', { answer: () => null });
+  const alive = fleet.board('alive', {
+    answer: (plan) => (plan.round === 0 ? null : encodeUpdate(answerTo(plan, 'alive'))),
+  });
+  await dying.start();
+  await alive.start();
+  await alive.until(({ plans }) => plans.length === 1);
+  await dying.say('offline');
+  const [first] = alive.plans;
+  assert.ok(first !== undefined);
+  await alive.send(encodeUpdate(answerTo(first, 'alive')));
+  await alive.until(({ closed }) => closed.length === 1);
+  while (alive.closed.length < 3) {
+    await clock.advance(60_000); // of no effect until the aggregator has begun to wait
+    await setImmediate();
+  }
+  assert.deepEqual(await fleet.aggregator().finished, { version: 2, rounds: 3, complete: true });
 });
