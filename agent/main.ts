@@ -54,8 +54,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const running = new AbortController();
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
-    running.abort(new Error('agent stopped'));
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+    running.abort(new Error('agent stopped')); // last: the link must be up for the farewell
   };
   try {
     const modalities = windowModalities(sensor, config.window.seconds);

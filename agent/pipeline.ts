@@ -32,6 +32,7 @@ export function createPipeline({ sensor, recorder, store, session, arrived, log 
   });
   const finished = Promise.race([session.finished, failure]);
   finished.catch(() => undefined); // whoever awaits it is told; nobody has to
+  const stopping = new AbortController();
   let acquisition: Promise<void> = Promise.resolve();
 
   async function acquire(signal: AbortSignal): Promise<void> {
@@ -54,12 +55,13 @@ export function createPipeline({ sensor, recorder, store, session, arrived, log 
   return {
     finished,
     async start(signal) {
-      acquisition = acquire(signal).catch(acquisitionFailed);
+      acquisition = acquire(AbortSignal.any([signal, stopping.signal])).catch(acquisitionFailed);
       await session.start(signal);
     },
     async stop() {
-      await session.stop();
+      stopping.abort(new Error('pipeline stopped'));
       await acquisition;
+      await session.stop();
     },
   };
 }

@@ -47,10 +47,13 @@ async function run({ seeds, report }: { seeds: string; report: string }): Promis
   process.stdout.write(`\n${INTRO}\n`);
   const progress = createProgress({ stream: process.stderr });
   const results: RunResult[] = [];
-  for (const options of fleets) results.push(await replay(dataSet, options, { progress }));
-  progress.stop();
-  const written = await writeReport(report, results, reportMeta('Boards with failing sensors learn together'));
+  try {
+    for (const options of fleets) results.push(await replay(dataSet, options, { progress }));
+  } finally {
+    progress.stop();
+  }
   process.stdout.write(renderTable(results, { bold: process.stdout.isTTY === true }));
+  const written = await writeReport(report, results, reportMeta('Boards with failing sensors learn together'));
   process.stdout.write(
     `\nReport (open it in a browser): ${written.page}\nEvery round as JSON lines:      ${written.rounds}\n`,
   );

@@ -11,6 +11,7 @@ import type { Db } from './transaction.ts';
 const CHUNK_US = 1_000_000;
 /** Modalities that fit in a chunk's id. */
 export const MAX_MODALITIES = 16;
+const PER_TIME = BigInt(MAX_MODALITIES);
 
 export interface ChunkTable {
   /** Appends the samples later than `lastUs[modality]` and moves those times forward in place. Call inside a transaction. */
@@ -20,16 +21,16 @@ export interface ChunkTable {
 }
 
 interface ChunkRow {
-  readonly id: number;
-  readonly samples: number;
-  readonly channels: number;
+  readonly id: bigint;
+  readonly samples: bigint;
+  readonly channels: bigint;
   readonly times: Buffer;
   readonly values: Buffer;
 }
 
 export function chunkTable(db: Db): ChunkTable {
   const insert = db.prepare('INSERT INTO chunks (id, samples, channels, times, "values") VALUES (?, ?, ?, ?, ?)');
-  const select = db.prepare<[number], ChunkRow>('SELECT * FROM chunks WHERE id >= ? ORDER BY id');
+  const select = db.prepare<[bigint], ChunkRow>('SELECT * FROM chunks WHERE id >= ? ORDER BY id').safeIntegers(true);
   return {
     append(blocks, lastUs) {
       for (const modality of new Set(blocks.map((block) => block.modality))) {
@@ -40,7 +41,7 @@ export function chunkTable(db: Db): ChunkTable {
           const to = chunkEnd(tUs, from);
           const part = values.subarray(from * channels, to * channels);
           insert.run(
-            Number(tUs[from]) * MAX_MODALITIES + modality,
+            idOf(Number(tUs[from]), modality),
             to - from,
             channels,
             packTimes(tUs.subarray(from, to)),
@@ -52,13 +53,18 @@ export function chunkTable(db: Db): ChunkTable {
       }
     },
     *read(fromUs) {
-      for (const row of select.iterate(fromUs * MAX_MODALITIES)) {
-        const modality = row.id % MAX_MODALITIES;
-        const tUs = unpackTimes(row.times, (row.id - modality) / MAX_MODALITIES, row.samples);
+      for (const row of select.iterate(idOf(fromUs, 0))) {
+        const modality = Number(row.id % PER_TIME);
+        const tUs = unpackTimes(row.times, Number(row.id / PER_TIME), Number(row.samples));
         yield { kind: 'samples', modality, tUs, values: floatsOf(row.values) };
       }
     },
   };
+}
+
+/** In 64 bits: a time since 1970 in microseconds, times 16, is beyond what a number holds exactly. */
+function idOf(tUs: number, modality: number): bigint {
+  return BigInt(tUs) * PER_TIME + BigInt(modality);
 }
 
 /** The blocks of one modality as one run, without the samples at or before `lastUs`. */

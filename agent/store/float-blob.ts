@@ -7,5 +7,5 @@ export function bytesOf(array: Float32Array | Float64Array): Uint8Array {
 
 /** float32 little-endian bytes as an array of its own (a Buffer may be unaligned in a shared pool). */
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
+  return new Float32Array(new Uint8Array(bytes).buffer); // a Buffer's own slice() would not copy
 }

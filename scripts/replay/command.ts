@@ -102,10 +102,10 @@ async function run(traces: string[], line: CommandLine): Promise<void> {
   const dataSet = line.data === undefined ? await openTraces(traces) : await openDataSet(line.data, dataDirectory());
   const progress = createProgress({ stream: process.stderr, enabled: !line.json && process.stderr.isTTY === true });
   const result = await replay(dataSet, options, { progress }).finally(() => progress.stop());
-  if (line.report !== undefined)
-    await writeReport(line.report, [result], reportMeta(`${options.title} on ${dataSet.name}`));
   if (line.json) process.stdout.write(`${JSON.stringify(withoutRecords(result))}\n`);
   else process.stdout.write(renderTable([result], { bold: process.stdout.isTTY === true }));
+  if (line.report !== undefined)
+    await writeReport(line.report, [result], reportMeta(`${options.title} on ${dataSet.name}`));
 }
 
 /** The figures without every round's record, which belong into a report's folder. */

@@ -74,6 +74,22 @@ test('a resumed replay stores nothing twice: samples at or before the last store
   resumed.close();
 });
 
+test('a recording stamped with seconds since 1970 keeps both modalities exactly', (t) => {
+  const store = openAgentStore(temporaryPath(t));
+  const startUs = 1_700_000_000_000_000;
+  const shifted = [0, 1].map((modality) => {
+    const block = sampleBlock(modality, 0, 250);
+    return { ...block, tUs: block.tUs.map((_, i) => startUs + i * 10_000) };
+  });
+  store.ingest({ ...secondOfMotion(0), blocks: shifted });
+  for (const [modality, block] of shifted.entries()) {
+    const stored = streamOf(store, modality);
+    assert.deepEqual(stored.tUs, [...block.tUs]);
+    assert.deepEqual(stored.values, [...block.values]);
+  }
+  store.close();
+});
+
 test('blocks of one call that overlap are stored once', (t) => {
   const store = openAgentStore(temporaryPath(t));
   const block = sampleBlock(0, 0, 50);

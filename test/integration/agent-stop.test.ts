@@ -1,0 +1,68 @@
+/** A board that is stopped says so: its retained status must not stay `online`, or the aggregator waits for it. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parseAgentConfig } from '../../agent/config.ts';
+import { startAgent } from '../../agent/main.ts';
+import { createReplaySensor } from '../../agent/sensors/replay.ts';
+import { systemClock } from '../../core/base/clock.ts';
+import { silentLog } from '../../core/base/log.ts';
+import { createMqttTransport } from '../../core/link/mqtt.ts';
+import { createNetworkCache } from '../../core/model/network-cache.ts';
+import { eventsOf } from '../../core/trace/recording-events.ts';
+import { decodeStatus } from '../../core/wire/decode-downlink.ts';
+import { topics } from '../../core/wire/topics.ts';
+import { createEmbeddedBroker } from '../../server/source/embedded.ts';
+import { smallPlan } from '../fixtures/small-fleet.ts';
+
+test('a board that is stopped while its recording plays at recorded speed announces that it is offline', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'qqr-stop-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const running = new AbortController();
+  const broker = createEmbeddedBroker({ host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, log: silentLog });
+  await broker.start(running.signal);
+  t.after(() => broker.stop());
+  const url = broker.url();
+  const observer = createMqttTransport({
+    url,
+    clientId: 'observer',
+    clean: true,
+    startup: 'require',
+    clock: systemClock,
+    random: Math.random,
+  });
+  await observer.start(running.signal);
+  t.after(() => observer.stop());
+  const states: string[] = [];
+  let heard = () => undefined as void;
+  await observer.subscribe(topics('replay').status('pi-1'), ({ payload }) => {
+    const status = decodeStatus(payload, 'pi-1');
+    if (status.ok) states.push(status.value.state);
+    heard();
+  });
+  const until = async (state: string) => {
+    while (states.at(-1) !== state) {
+      await new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+    }
+  };
+
+  const recording = smallPlan().boards[0]?.recording;
+  assert.ok(recording !== undefined);
+  const agent = await startAgent({
+    config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link: { url } }, 'test'),
+    sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
+    networkFor: createNetworkCache(),
+    flushSeconds: 1,
+    startup: 'require',
+    clock: systemClock,
+    log: silentLog,
+  });
+  await until('online');
+  await agent.stop();
+  await until('offline');
+  assert.deepEqual(states, ['online', 'offline']);
+});
