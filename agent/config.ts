@@ -21,7 +21,10 @@ export const agentConfigSchema = z.strictObject({
   link: z
     .strictObject({
       /** The aggregator's broker. */
-      url: z.string().default('mqtt://127.0.0.1:1883'),
+      url: z
+        .string()
+        .regex(/^mqtt:\/\/[^/]+$/, 'takes mqtt://HOST:PORT')
+        .default('mqtt://127.0.0.1:1883'),
       username: z.string().optional(),
       password: z.string().optional(),
       /** Seconds between signs of life. */

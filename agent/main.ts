@@ -74,7 +74,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const arrivals = createArrivals();
     const trainer = createTrainer({
       device: config.device,
-      modalities: names,
+      modalities,
       store,
       networkFor,
       nextArrival: arrivals.next,
@@ -133,10 +133,17 @@ function jitter(device: string, use: string): () => number {
   return createRng(`${device}/${use}`).next;
 }
 
-/** The sensor's modalities with the length of their windows. */
+/** Below this the signal measures have nothing to measure. */
+const LEAST_SAMPLES = 4;
+
+/** The sensor's modalities with the length of their windows. @throws AppError `config-invalid` when a window is too short for one. */
 function windowModalities(sensor: Sensor, windowSeconds: number): WindowModality[] {
-  return sensor.header.modalities.map((modality) => ({
-    ...modality,
-    samples: Math.round(windowSeconds * modality.sampleRateHz),
-  }));
+  return sensor.header.modalities.map((modality) => {
+    const samples = Math.round(windowSeconds * modality.sampleRateHz);
+    if (samples >= LEAST_SAMPLES) return { ...modality, samples };
+    throw new AppError('config-invalid', `${windowSeconds} s hold ${samples} samples of '${modality.name}'`, {
+      where: 'window.seconds',
+      hint: `a window needs at least ${LEAST_SAMPLES} samples: at ${modality.sampleRateHz} Hz that is ${LEAST_SAMPLES / modality.sampleRateHz} s`,
+    });
+  });
 }

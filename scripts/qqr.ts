@@ -21,7 +21,7 @@ const EXIT_HELP = [
 const EXAMPLES = `
 Start here:
   qqr demo                                   watch boards with failing sensors learn, then open the report it wrote
-  qqr replay walk.csv.gz run.csv.gz          your own recordings, one board per subject
+  qqr replay anna.csv.gz ben.csv.gz --test-subjects ben   your own recordings, one board per subject
   qqr server run --boards 2                  an aggregator with its own broker …
   qqr agent run --device pi-1 --replay walk.csv.gz   … and a board that plays a recording to it
 `;

@@ -102,7 +102,7 @@ function installDependencies(root) {
   checkTools();
   say('dependencies', 'npm ci (about two minutes the first time: downloads TensorFlow, compiles three add-ons) …');
   const started = Date.now();
-  runLogged('npm', ['ci', '--no-audit', '--no-fund'], {
+  runLogged('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
     root,
     name: 'npm-ci',
     env: headerEnv(),

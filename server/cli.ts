@@ -114,7 +114,7 @@ async function run(line: RunLine): Promise<void> {
 async function configOf(line: RunLine): Promise<ServerConfig> {
   // Unchecked so far: `parseServerConfig` says what is wrong with it.
   const file: ServerConfigInput = line.config === undefined ? {} : await readToml(line.config);
-  const model: ServerConfigInput = line.spec === undefined ? {} : { model: (await readToml(line.spec))['model'] ?? {} };
+  const model: ServerConfigInput = line.spec === undefined ? {} : { model: await modelTable(line.spec) };
   const settings: ServerConfigInput = {
     ...file,
     ...model,
@@ -133,6 +133,15 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
     evaluation: { ...file.evaluation, ...defined({ holdout: line.holdout }) },
   };
   return parseServerConfig(settings, line.config ?? 'command line');
+}
+
+async function modelTable(path: string): Promise<NonNullable<ServerConfigInput['model']>> {
+  const { model } = (await readToml(path)) as ServerConfigInput;
+  if (model !== undefined) return model;
+  throw new AppError('config-invalid', 'the file has no [model] table', {
+    where: path,
+    hint: 'server/config.sample.toml shows one',
+  });
 }
 
 function defined<T extends object>(settings: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {

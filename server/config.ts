@@ -100,6 +100,7 @@ export const serverConfigSchema = z.strictObject({
       listen: z
         .string()
         .regex(/^.+:\d{1,5}$/, 'takes HOST:PORT')
+        .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) < 65_536, 'takes a port up to 65535')
         .default('127.0.0.1:1883'),
       url: z
         .string()

@@ -105,7 +105,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 function embeddedBroker({ broker, limits }: ServerConfig, log: Log): EmbeddedBroker {
   const [, host, port] = /^(.+):(\d+)$/.exec(broker.listen) as RegExpExecArray;
   const maxPacketBytes = limits.maxUpdateBytes + PACKET_HEADROOM_BYTES;
-  return createEmbeddedBroker({ host: host as string, port: Number(port), maxPacketBytes, log });
+  return createEmbeddedBroker({
+    host: (host as string).replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port),
+    maxPacketBytes,
+    log,
+  });
 }
 
 function linkOptions({ broker, fleet, seed }: ServerConfig, url: string, clock: Clock, log: Log) {

@@ -16,8 +16,9 @@ import { channelSums } from '../../core/qqr/normalization.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 import { localPrototypes } from '../../core/qqr/prototype.ts';
 import { quantize } from '../../core/quant/affine.ts';
+import { alignModalities, type WindowModality } from '../../core/stream/align.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
-import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
+import { DEFAULT_LIMITS, MAX_VALUE, WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { ModalityReport, QuantizedPrototypes, Update } from '../../core/wire/update.ts';
 import type { AgentStore, Checkpoint, StoredWindow } from '../store/agent-store.ts';
@@ -26,8 +27,8 @@ import { compressDelta } from './delta.ts';
 
 export interface TrainerOptions {
   readonly device: string;
-  /** Names of the board's modalities, in the order of its stored windows. */
-  readonly modalities: readonly string[];
+  /** The board's modalities, in the order of its stored windows. */
+  readonly modalities: readonly WindowModality[];
   readonly store: AgentStore;
   readonly networkFor: NetworkFor;
   /** Resolves after the next ingest, rejects when the signal aborts. */
@@ -119,17 +120,25 @@ function streamEnded(store: AgentStore): boolean {
   return store.ingestPosition()?.streamEnded ?? false;
 }
 
-/** For each modality of the spec its position on the board, −1 when the board does not have it. */
-function matchModalities(spec: ModelSpec, board: readonly string[]): number[] {
-  const index = spec.modalities.map(({ name }) => board.indexOf(name));
-  if (index.some((at) => at >= 0)) return index;
-  throw new AppError(
-    'shape-mismatch',
-    `the fleet learns from ${spec.modalities.map(({ name }) => name).join(', ')}, the board has ${board.join(', ')}`,
-    {
-      hint: "name the board's modalities as the aggregator's model does",
-    },
-  );
+/**
+ * For each modality of the spec its position on the board, −1 when the board does not have it.
+ * @throws AppError `shape-mismatch` when a modality of that name is measured otherwise: it would teach the fleet nonsense
+ */
+function matchModalities(spec: ModelSpec, board: readonly WindowModality[]): number[] {
+  const index = alignModalities(board, spec.modalities);
+  spec.modalities.forEach(({ name, samples, sampleRateHz }, m) => {
+    const own = board[index[m] as number];
+    if (own === undefined || own.samples === samples) return;
+    throw new AppError(
+      'shape-mismatch',
+      `a window of '${name}' has ${own.samples} samples here and ${samples} in the fleet's model`,
+      {
+        where: name,
+        hint: `set window.seconds and the sensor's rate (here ${own.sampleRateHz} Hz, there ${sampleRateHz} Hz) as the aggregator does`,
+      },
+    );
+  });
+  return index;
 }
 
 interface LabelledWindow {
@@ -196,7 +205,7 @@ function trainOn(
     group < 0 || !settings.modalityWeights || (modalities[group]?.windowsPresent ?? 0) > 0;
   const online = onlineScore(out, batch, spec.classes.length);
   // A step that diverged is dropped whole: sent, it would be refused; kept, it would poison the residual for good.
-  if (!out.params.every(Number.isFinite))
+  if (!isSendable(out.params, global.params, before.residual))
     return { online, modalities, model: [], params: global.params, residual: before.residual };
   const delta = compressDelta(
     paramLayout(spec),
@@ -207,6 +216,17 @@ function trainOn(
     travels,
   );
   return { online, modalities, model: delta.groups, params: out.params, residual: delta.residual };
+}
+
+/** Whether what is owed to the aggregator is within what it takes: finite, |Δ| ≤ MAX_VALUE, and not too long a step. */
+function isSendable(trained: Float32Array, broadcast: Float32Array, residual: Float32Array): boolean {
+  let squares = 0;
+  for (let i = 0; i < trained.length; i++) {
+    const owed = (trained[i] as number) - (broadcast[i] as number) + (residual[i] as number);
+    if (!(Math.abs(owed) <= MAX_VALUE)) return false;
+    squares += owed * owed;
+  }
+  return Math.sqrt(squares) <= DEFAULT_LIMITS.maxDeltaNorm;
 }
 
 function quantizePrototypes(set: PrototypeSet, m: number, bits: number): QuantizedPrototypes | null {

@@ -116,11 +116,8 @@ function withoutRecords({ perSeed, ...figures }: RunResult): object {
 function optionsOf(line: CommandLine): ReplayOptions {
   return {
     title: line.title ?? line.strategy,
-    split:
-      line.testSubjects === undefined
-        ? parseSplit(line.split)
-        : { kind: 'named', testSubjects: line.testSubjects.split(',') },
-    classes: line.classes?.split(',') ?? null,
+    split: parseSplit(line.testSubjects ?? line.split),
+    classes: line.classes?.split(',').map((name) => name.trim()) ?? null,
     order: line.order,
     missingRate: parseRate(line.missing),
     degradedRate: parseRate(line.degraded),

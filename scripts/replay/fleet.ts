@@ -2,13 +2,14 @@
  * One seed of a replay: an aggregator with its broker and one agent per board in this process, over real MQTT on the loopback,
  * each with its own database. What a board in the field runs is what runs here; only the sensor plays a recording.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAgentConfig } from '../../agent/config.ts';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { createReplaySensor } from '../../agent/sensors/replay.ts';
 import { systemClock } from '../../core/base/clock.ts';
+import { AppError } from '../../core/base/errors.ts';
 import { silentLog } from '../../core/base/log.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { NetworkFor } from '../../core/model/network-cache.ts';
@@ -37,8 +38,7 @@ export async function runFleet(
   networkFor: NetworkFor,
   onRound: (record: RoundRecord) => void,
 ): Promise<FleetOutcome> {
-  const stateDir =
-    options.stateDir === null ? await mkdtemp(join(tmpdir(), 'qqr-replay-')) : join(options.stateDir, `seed-${seed}`);
+  const stateDir = await stateFolder(options, seed);
   const config = fleetConfig(plan, options, seed, join(stateDir, 'server'));
   const records: RoundRecord[] = [];
   const server = await startServer({
@@ -66,6 +66,21 @@ export async function runFleet(
     await server.stop();
     if (options.stateDir === null) await rm(stateDir, { recursive: true, force: true });
   }
+}
+
+/** A new folder for the databases: a replay starts from nothing, so that its figures are of all of its rounds. */
+async function stateFolder({ stateDir }: ReplayOptions, seed: number): Promise<string> {
+  if (stateDir === null) return mkdtemp(join(tmpdir(), 'qqr-replay-'));
+  const folder = join(stateDir, `seed-${seed}`);
+  await mkdir(stateDir, { recursive: true });
+  await mkdir(folder).catch((cause: unknown) => {
+    throw new AppError('output-failed', 'the folder for the databases cannot be made, or a replay was kept there', {
+      where: folder,
+      hint: 'name a new folder, or remove this one',
+      cause,
+    });
+  });
+  return folder;
 }
 
 /** The aggregator's settings for a replay: every board must answer every round, so that a seed always comes to the same model. */

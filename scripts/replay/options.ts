@@ -72,20 +72,23 @@ export function parseSplit(text: string): Split {
 
 /** `5` → 1…5; `3,7,11` → those. */
 export function parseSeeds(text: string): number[] {
-  const numbers = text.split(',').map(Number);
-  if (!numbers.every((n) => Number.isInteger(n) && n >= 0) || text.trim() === '0') {
-    throw new AppError('usage', `seeds are whole numbers: ${text}`, {
+  const parts = text.split(',').map((part) => part.trim());
+  const numbers = parts.map(Number);
+  const isCount = numbers.length === 1;
+  const areWhole = parts.every((part) => /^\d+$/.test(part)) && numbers.every((n) => n < 2 ** 32);
+  if (!areWhole || new Set(numbers).size < numbers.length || (isCount && numbers[0] === 0)) {
+    throw new AppError('usage', `not a number of seeds, nor a list of different ones: ${text}`, {
       hint: 'for example --seeds 5 (1 to 5) or --seeds 3,7,11',
     });
   }
-  if (numbers.length > 1) return numbers;
-  return Array.from({ length: numbers[0] as number }, (_, i) => i + 1);
+  return isCount ? Array.from({ length: numbers[0] as number }, (_, i) => i + 1) : numbers;
 }
 
 /** A rate in [0, 1]; also accepts `50%`. */
 export function parseRate(text: string): number {
-  const rate = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
-  if (rate >= 0 && rate <= 1) return rate;
+  const number = text.replace(/%$/, '').trim();
+  const rate = Number(number) / (text.endsWith('%') ? 100 : 1);
+  if (number !== '' && rate >= 0 && rate <= 1) return rate;
   throw new AppError('usage', `not a rate between 0 and 1: ${text}`);
 }
 

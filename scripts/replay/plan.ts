@@ -37,9 +37,10 @@ export interface FleetPlan {
 export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRound: number, seed: number): FleetPlan {
   const rng = createRng(seed);
   const modalities = modalitiesOf(dataSet, options.windowSeconds);
-  const classes = options.classes ?? dataSet.classes;
+  const classes = chosenClasses(dataSet, options);
   const subjects = [...new Set(dataSet.recordings.map(({ subject }) => subject))];
   const held = testSubjects(dataSet, subjects, options, rng);
+  if (subjects.every((subject) => held.includes(subject))) throw tooManyHeld(held.length, subjects);
   const cutting = { wanted: modalities, windowSeconds: options.windowSeconds, overlap: options.overlap, classes };
   const windowsOf = (subject: string, order: ReplayOptions['order']) =>
     playlist(recordingsOf(dataSet, subject), { ...cutting, order, rng: rng.fork(`order/${subject}`) }).filter(
@@ -79,6 +80,7 @@ export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRo
 
   const testWindows = held.flatMap((subject) => windowsOf(subject, 'recorded'));
   const chosen = limited(testWindows, options.maxTestWindows, rng.fork('test'));
+  if (chosen.length === 0) throw noTestWindows(held, classes);
   return {
     modalities,
     classes,
@@ -145,9 +147,26 @@ function testSubjects(
           hint: `${dataSet.name} has ${subjects.join(', ')}`,
         });
       }
-      return split.testSubjects;
+      return [...new Set(split.testSubjects)];
     }
   }
+}
+
+function chosenClasses(dataSet: DataSet, options: ReplayOptions): readonly string[] {
+  if (options.classes === null) return dataSet.classes;
+  const known = new Set(dataSet.recordings.flatMap(({ labels }) => labels.map(({ label }) => label)));
+  const unknown = options.classes.filter((name) => !known.has(name));
+  if (unknown.length === 0) return options.classes;
+  const labels = [...known].filter((label) => label !== null).sort();
+  throw new AppError('usage', `no recording is labelled ${unknown.join(', ')}`, {
+    hint: `labels that occur: ${labels.join(', ')}`,
+  });
+}
+
+function noTestWindows(held: readonly string[], classes: readonly string[]): AppError {
+  return new AppError('usage', `no labelled window is left for test (test subjects: ${held.join(', ') || 'none'})`, {
+    hint: `hold out at least one subject who did ${classes.join(', ')}`,
+  });
 }
 
 function tooManyHeld(wanted: number, subjects: readonly string[]): AppError {

@@ -69,3 +69,18 @@ test('a split that leaves no board says which subjects there are', async () => {
     message: /leave no board.*ada, bo, cy, di/,
   });
 });
+
+test('subjects, classes and folders that make no sense are refused before anything is played', async () => {
+  const all = { kind: 'named', testSubjects: ['ada', 'bo', 'cy', 'di'] } as const;
+  await assert.rejects(replay(syntheticMotion(), { ...SMALL_FLEET, split: all }, quiet), { code: 'usage' });
+  const none = { kind: 'random', testSubjects: 0 } as const;
+  await assert.rejects(replay(syntheticMotion(), { ...SMALL_FLEET, split: none }, quiet), {
+    code: 'usage',
+    message: /no labelled window is left for test/,
+  });
+  await assert.rejects(replay(syntheticMotion(), { ...SMALL_FLEET, classes: ['rest', 'fats'] }, quiet), {
+    code: 'usage',
+    message: /labelled fats/,
+    hint: /fast, rest, slow/,
+  });
+});

@@ -7,13 +7,15 @@ import { parseKinds, parseRate, parseSeeds, parseSplit, parseStrategy } from '..
 test('seeds are a count or a list', () => {
   assert.deepEqual(parseSeeds('3'), [1, 2, 3]);
   assert.deepEqual(parseSeeds('7,3'), [7, 3]);
-  for (const wrong of ['0', '-1', '1.5', 'x', '1,y']) assert.throws(() => parseSeeds(wrong), { code: 'usage' }, wrong);
+  for (const wrong of ['0', '', '-1', '1.5', 'x', '1,y', '3,', '3,3'])
+    assert.throws(() => parseSeeds(wrong), { code: 'usage' }, wrong);
 });
 
 test('rates are shares or per cent', () => {
   assert.equal(parseRate('0.5'), 0.5);
   assert.equal(parseRate('50%'), 0.5);
-  for (const wrong of ['2', '-0.1', '150%', 'half']) assert.throws(() => parseRate(wrong), { code: 'usage' }, wrong);
+  for (const wrong of ['2', '-0.1', '150%', 'half', '', '%'])
+    assert.throws(() => parseRate(wrong), { code: 'usage' }, wrong);
 });
 
 test('a split is published, drawn or named', () => {

@@ -1,0 +1,105 @@
+/** What a board refuses to teach: a modality that it measures otherwise than the fleet's model, and a step that diverged. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTrainer } from '../../agent/learn/trainer.ts';
+import { openAgentStore } from '../../agent/store/agent-store.ts';
+import { silentLog } from '../../core/base/log.ts';
+import type { GlobalState } from '../../core/model/global-state.ts';
+import type { Network } from '../../core/model/network.ts';
+import { initParams, paramLayout } from '../../core/model/params.ts';
+import { type ModelSpec, REFERENCE_NETWORK } from '../../core/model/spec.ts';
+import { emptyPrototypes } from '../../core/qqr/prototype.ts';
+import type { WindowModality } from '../../core/stream/align.ts';
+import { createStrategy } from '../../server/strategies/registry.ts';
+import { measuredWindow, secondOfMotion, temporaryPath } from '../fixtures/stored-motion.ts';
+
+const B = 4;
+const MODALITIES: readonly WindowModality[] = ['acc', 'gyr'].map((name) => ({
+  name,
+  unit: name === 'acc' ? 'mps2' : 'radps',
+  channels: ['x', 'y', 'z'],
+  sampleRateHz: 50,
+  samples: 128,
+}));
+const SPEC: ModelSpec = { ...REFERENCE_NETWORK, modalities: MODALITIES, classes: ['walk', 'sit'] };
+const SETTINGS = { ...createStrategy('qqr').settings, windowsPerRound: B };
+const GLOBAL: GlobalState = {
+  version: 1,
+  params: initParams(SPEC, 1),
+  prototypes: emptyPrototypes(2, 2, SPEC.embedding),
+  normalization: { mean: [0, 0].map(() => new Float32Array(3)), std: [0, 0].map(() => new Float32Array(3).fill(1)) },
+};
+const PLAN = { round: 3, kind: 'training', modelVersion: 1, deadlineMs: 0, spec: SPEC, settings: SETTINGS } as const;
+
+/** Answers as a network would, with the given parameters as what training came to. */
+function scriptedNetwork(params: Float32Array): Network {
+  return {
+    train: () => ({
+      params,
+      embeddings: [0, 1].map(() => new Float32Array(B * SPEC.embedding)),
+      probabilities: new Float32Array(B * 2).fill(0.5),
+      losses: new Float32Array(1),
+    }),
+    infer: () => new Float32Array(0),
+    tensorCount: () => 0,
+  };
+}
+
+function trainerOn(path: string, modalities: readonly WindowModality[], params: Float32Array) {
+  const store = openAgentStore(path);
+  if (store.ingestPosition() === null) {
+    store.ingest(
+      secondOfMotion(
+        0,
+        Array.from({ length: 3 * B }, (_, i) => measuredWindow(i)),
+      ),
+    );
+  }
+  const networkFor = async () => scriptedNetwork(params);
+  const nextArrival = () => new Promise<void>(() => undefined);
+  return {
+    store,
+    trainer: createTrainer({
+      device: 'pi-1',
+      modalities,
+      store,
+      networkFor,
+      nextArrival,
+      finite: false,
+      log: silentLog,
+    }),
+  };
+}
+
+for (const [what, change] of [
+  ['channels in another order', { channels: ['z', 'y', 'x'] }],
+  ['another unit', { unit: 'lef' }],
+  ['another rate', { sampleRateHz: 100 }],
+  ['windows of another length', { samples: 64 }],
+] as const) {
+  test(`a board with ${what} ends with shape-mismatch and teaches nothing`, async (t) => {
+    const modalities = MODALITIES.map((modality) => (modality.name === 'acc' ? { ...modality, ...change } : modality));
+    const { store, trainer } = trainerOn(temporaryPath(t), modalities, GLOBAL.params);
+    await assert.rejects(trainer.runRound(PLAN, GLOBAL, new AbortController().signal), { code: 'shape-mismatch' });
+    assert.equal(store.checkpoint(), null);
+    store.close();
+  });
+}
+
+for (const [what, value] of [
+  ['not a number', Number.NaN],
+  ['out of range', 1e6],
+] as const) {
+  test(`a step that came to something ${what} is dropped whole and leaves no residual`, async (t) => {
+    const broken = GLOBAL.params.slice();
+    broken[7] = value;
+    const { store, trainer } = trainerOn(temporaryPath(t), MODALITIES, broken);
+    assert.equal(await trainer.runRound(PLAN, GLOBAL, new AbortController().signal), 'committed');
+    const checkpoint = store.checkpoint();
+    assert.ok(checkpoint !== null);
+    assert.ok(checkpoint.residual.every((owed) => owed === 0));
+    assert.equal(checkpoint.residual.length, paramLayout(SPEC).total);
+    assert.equal(store.pending().length, 1, 'the round is still answered');
+    store.close();
+  });
+}
