@@ -30,7 +30,7 @@ export interface BoardRoundBytes {
   readonly prototypes: number;
   /** Encoded model delta submessage. */
   readonly model: number;
-  /** On the socket, all packets of a board's round. */
+  /** On the socket: every packet from connecting on, round 0 included, over training rounds. */
   readonly total: number;
   /** The same model delta and prototypes as raw float32. */
   readonly fp32: number;
