@@ -63,7 +63,6 @@ export interface AgentStore {
 
   /** A copy of the bytes kept under `key`, or null. */
   state(key: string): Uint8Array | null;
-  setState(key: string, bytes: Uint8Array): void;
   close(): void;
 }
 
@@ -136,7 +135,6 @@ export function createAgentStore(db: Db, path: string): AgentStore {
       const bytes = readState.get(userKey(key));
       return bytes === undefined ? null : new Uint8Array(bytes);
     },
-    setState: (key, bytes) => void writeState.run(userKey(key), bytes),
     close: () => void db.close(),
   });
 }

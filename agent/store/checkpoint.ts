@@ -14,7 +14,7 @@ export interface Checkpoint {
   readonly seq: number;
   /** Version of the global model that `params` were trained from. */
   readonly modelVersion: number;
-  /** Flat parameters after training; empty before the first training round. */
+  /** Flat parameters after training; after the statistics round those that were broadcast. Kept for predicting while offline. */
   readonly params: Float32Array;
   /** What quantization left out so far (error feedback), same layout; empty while there is none. */
   readonly residual: Float32Array;

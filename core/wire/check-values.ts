@@ -1,10 +1,12 @@
 /**
  * The reals of an update, after its structure: finite → in range → delta not too long. Bounds and their reason: `limits.ts`.
  */
+
+import type { ChannelSums } from '../qqr/normalization.ts';
 import { boundsOf, dequantize, type Quantized } from '../quant/affine.ts';
 import { type Refusal, refuse } from './frame.ts';
 import { MAX_CHANNEL_SUM, MAX_LOSS_SUM, MAX_VALUE, SUM_RESOLUTION } from './limits.ts';
-import type { ChannelSums, Update } from './update.ts';
+import type { Update } from './update.ts';
 
 /** 'not-finite' when any real is NaN or infinite. */
 export function checkFinite(update: Update): Refusal | null {

@@ -5,8 +5,6 @@
 import type { ChannelSums } from '../qqr/normalization.ts';
 import type { Quantized } from '../quant/affine.ts';
 
-export type { ChannelSums } from '../qqr/normalization.ts';
-
 export interface ModalityReport {
   /** Windows that had the modality. */
   readonly windowsPresent: number;

@@ -18,7 +18,7 @@ import type { ReplayOptions } from '../../scripts/replay/options.ts';
 import { specFrom } from '../../server/config.ts';
 import { startServer, storePath } from '../../server/main.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
-import { startQqr } from '../fixtures/qqr-process.ts';
+import { startBoard } from '../fixtures/qqr-process.ts';
 import { SMALL_FLEET, smallPlan } from '../fixtures/small-fleet.ts';
 import { SMALL_MOTION } from '../fixtures/synthetic-motion.ts';
 
@@ -46,32 +46,18 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
   const trace = join(folder, 'board.csv.gz');
   await writeRecording(board.recording, trace);
   const state = join(folder, 'board');
-  const startBoard = () =>
-    startQqr([
-      'agent',
-      'run',
-      '--device',
-      board.device,
-      '--fleet',
-      'replay',
-      '--broker',
-      server.url,
-      '--replay',
-      trace,
-      '--state',
-      state,
-    ]);
+  const start = () => startBoard({ device: board.device, url: server.url, trace, state });
 
   const rng = createRng(SEED);
   let killed = 0;
   while (killed < KILLS) {
-    const agent = startBoard();
+    const agent = start();
     await systemClock.sleep(rng.next() * LONGEST_LIFE_MS);
     if (agent.child.kill('SIGKILL')) killed++;
     const { signal } = await agent.ended;
     assert.equal(signal, 'SIGKILL', `the recording was over before kill ${killed}: make it longer`);
   }
-  const last = startBoard();
+  const last = start();
   t.after(() => last.child.kill('SIGKILL'));
   const { code, errors } = await last.ended;
   assert.equal(code, 0, errors);

@@ -13,7 +13,7 @@ import { writeRecording } from '../../core/trace/csv-writer.ts';
 import { fleetConfig } from '../../scripts/replay/fleet.ts';
 import type { ReplayOptions } from '../../scripts/replay/options.ts';
 import { startServer } from '../../server/main.ts';
-import { startQqr } from '../fixtures/qqr-process.ts';
+import { startBoard } from '../fixtures/qqr-process.ts';
 import { SMALL_FLEET, smallPlan } from '../fixtures/small-fleet.ts';
 import { SMALL_MOTION } from '../fixtures/synthetic-motion.ts';
 
@@ -29,20 +29,7 @@ test('a board that starts before its broker buffers its stream and joins when th
   await writeRecording(board.recording, trace);
   const state = join(folder, 'board');
   const url = `mqtt://127.0.0.1:${port}`;
-  const agent = startQqr([
-    'agent',
-    'run',
-    '--device',
-    board.device,
-    '--fleet',
-    'replay',
-    '--broker',
-    url,
-    '--replay',
-    trace,
-    '--state',
-    state,
-  ]);
+  const agent = startBoard({ device: board.device, url, trace, state });
   t.after(() => agent.child.kill('SIGKILL'));
   await agent.logged('stream ended');
   const store = openAgentStore(agentStorePath(state), { owner: false });

@@ -15,7 +15,7 @@ import { fleetConfig, runFleet } from '../../scripts/replay/fleet.ts';
 import { specFrom } from '../../server/config.ts';
 import { storePath } from '../../server/main.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
-import { startQqr } from '../fixtures/qqr-process.ts';
+import { startBoard, startQqr } from '../fixtures/qqr-process.ts';
 import { SMALL_FLEET, smallPlan } from '../fixtures/small-fleet.ts';
 
 test('separate processes over TCP reach the same global model bits as the replay in one process', async (t) => {
@@ -36,20 +36,7 @@ test('separate processes over TCP reach the same global model bits as the replay
       const trace = join(folder, `${device}.csv.gz`);
       await writeRecording(recording, trace);
       const state = join(folder, device);
-      return startQqr([
-        'agent',
-        'run',
-        '--device',
-        device,
-        '--fleet',
-        config.fleet,
-        '--broker',
-        String(url),
-        '--replay',
-        trace,
-        '--state',
-        state,
-      ]);
+      return startBoard({ device, url: String(url), trace, state });
     }),
   );
   t.after(() => {

@@ -149,13 +149,11 @@ test('position and small state go with the stream in one call', (t) => {
   const store = openAgentStore(path);
   const position = { nextIndex: 4, resumeAtUs: 1_280_000, streamEnded: true };
   store.ingest({ ...secondOfMotion(0), position, state: { quality: Uint8Array.of(1, 2), ingest: Uint8Array.of(9) } });
-  store.setState('other', Uint8Array.of(3));
   store.close();
   const again = openAgentStore(path);
   assert.deepEqual(again.ingestPosition(), position);
   assert.deepEqual(again.state('quality'), Uint8Array.of(1, 2));
   assert.deepEqual(again.state('ingest'), Uint8Array.of(9), 'a key of the caller is not the key of the position');
-  assert.deepEqual(again.state('other'), Uint8Array.of(3));
   assert.equal(again.state('unknown'), null);
   again.close();
 });

@@ -10,7 +10,7 @@ test('a modality that returns after a hole does not overtake the one that was th
     'gyr',
     Array.from({ length: 150 }, (_, i) => i * 20_000),
   );
-  const returning = modality('acc', [0, 20_000, 2_000_000, 2_020_000]);
+  const returning = modality('acc', [0, 20_000, 2_500_000, 2_520_000]);
   const recording: Recording = { subject: 's', modalities: [returning, steady], labels: [{ tUs: 0, label: 'walk' }] };
   const blocks = [...eventsOf(recording)].filter((event): event is SampleBlock => event.kind === 'samples');
   const firsts = blocks.map(({ tUs }) => tUs[0] as number);
