@@ -6,6 +6,7 @@ import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
 import { serverCommand } from '../server/cli.ts';
 import { dataCommand } from './data/commands.ts';
 import { demoCommand } from './demo.ts';
+import { experimentCommand } from './experiment/command.ts';
 import { replayCommand } from './replay/command.ts';
 import { packageVersion } from './version.ts';
 
@@ -32,9 +33,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('Online federated learning on motion-sensor boards that keeps going while sensors fail.')
     .version(packageVersion())
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`);
-  for (const command of [demoCommand(), replayCommand(), agentCommand(), serverCommand(), dataCommand()]) {
-    program.addCommand(command);
-  }
+  const commands = [
+    demoCommand(),
+    replayCommand(),
+    experimentCommand(),
+    agentCommand(),
+    serverCommand(),
+    dataCommand(),
+  ];
+  for (const command of commands) program.addCommand(command);
   throwInsteadOfExit(program);
   try {
     await program.parseAsync([...argv]);

@@ -16,6 +16,7 @@ import {
   MAX_LAYER_SIZE,
   MAX_LOCAL_STEPS,
   MAX_MODALITIES,
+  MAX_MODEL_EVERY,
   MAX_RATE_HZ,
   MAX_TEXT_LENGTH,
   MAX_WINDOWS,
@@ -62,6 +63,7 @@ const model = z.strictObject({
     .default([...REFERENCE_NETWORK.conv]),
   embedding: count(MAX_EMBEDDING).default(REFERENCE_NETWORK.embedding),
   hidden: count(MAX_LAYER_SIZE).default(REFERENCE_NETWORK.hidden),
+  windowStatistics: z.boolean().default(REFERENCE_NETWORK.windowStatistics),
 });
 
 const strategy = z.strictObject({
@@ -69,16 +71,28 @@ const strategy = z.strictObject({
   learningRate: z.number().positive().max(10).optional(),
   localSteps: count(MAX_LOCAL_STEPS).optional(),
   windowsPerRound: count(MAX_WINDOWS).optional(),
-  fill: z.enum(['zero-input', 'zero-embedding', 'pnr']).optional(),
+  fill: z.enum(['zero-input', 'zero-embedding', 'pnr', 'label']).optional(),
   fillTemperature: z.number().positive().max(100).optional(),
+  alignLoss: z.enum(['contrastive', 'distance']).optional(),
   alignWeight: z.number().min(0).max(100).optional(),
   alignTemperature: z.number().positive().max(100).optional(),
+  evidenceWeight: z.number().min(0).max(100).optional(),
+  proximalWeight: z.number().min(0).max(100).optional(),
+  rehearseFaults: z.number().min(0).max(1).optional(),
+  rehearseMissing: z.number().min(0).max(1).optional(),
+  dropIncomplete: z.boolean().optional(),
+  shareModel: z.boolean().optional(),
   qualityWeights: z.boolean().optional(),
   modalityWeights: z.boolean().optional(),
   sendPrototypes: z.boolean().optional(),
   prototypeBits: bits.optional(),
   modelBits: bits.optional(),
+  modelCode: z.enum(['packed', 'affine', 'stochastic', 'sign']).optional(),
+  prototypeCode: z.enum(['affine', 'stochastic']).optional(),
+  modelShare: z.number().positive().max(1).optional(),
+  modelEvery: count(MAX_MODEL_EVERY).optional(),
   prototypeMemory: z.number().min(0).lt(1).optional(),
+  serverRate: z.number().min(0).max(1).optional(),
   modelMemory: z.number().min(0).lt(1).optional(),
 });
 
@@ -157,11 +171,9 @@ export function parseServerConfig(settings: unknown, where: string): ServerConfi
   });
 }
 
-export function specFrom({
-  model: { windowSeconds, modalities, classes, conv, embedding, hidden },
-}: ServerConfig): ModelSpec {
+export function specFrom({ model: { windowSeconds, modalities, classes, ...network } }: ServerConfig): ModelSpec {
   const withSamples = modalities.map((m) => ({ ...m, samples: Math.round(windowSeconds * m.sampleRateHz) }));
-  return { modalities: withSamples, classes, conv, embedding, hidden };
+  return { modalities: withSamples, classes, ...network };
 }
 
 /** @throws AppError 'config-invalid' when settings of the strategy contradict each other. */

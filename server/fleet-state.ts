@@ -8,6 +8,17 @@ import type { GlobalState } from '../core/model/global-state.ts';
 export interface FleetState extends GlobalState {
   /** W̄, layout of `params`; equals `params` before the first training round. Never mutated. */
   readonly averaged: Float32Array;
+  /** What the server's optimizer remembers; null before the first training round and for plain averaging. */
+  readonly moments: Moments | null;
+}
+
+/** What FedAdam remembers (`optimizer.ts`). */
+export interface Moments {
+  /** `[total]` m and v. Never mutated. */
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** Per parameter group of the layout, t. */
+  readonly steps: readonly number[];
 }
 
 /** @param beta β in [0, 1); 0 serves the last model as it is. The first trained model is taken whole. */

@@ -6,7 +6,7 @@ import type { Batch, BatchWindow } from '../core/model/batch.ts';
 import { makeBatch } from '../core/model/batch.ts';
 import { accuracyOf } from '../core/model/evaluate.ts';
 import type { Network } from '../core/model/network.ts';
-import type { TrainSettings } from '../core/model/settings.ts';
+import { type PredictSettings, predict } from '../core/model/predict.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { Normalization } from '../core/qqr/normalization.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -28,7 +28,7 @@ export interface HoldoutOptions {
   readonly network: Network;
   readonly spec: ModelSpec;
   readonly windows: HoldoutWindows;
-  readonly settings: Pick<TrainSettings, 'fill' | 'fillTemperature'>;
+  readonly settings: PredictSettings;
   /** `clean` leaves `missing` and `degraded` empty: a (1 + 2M)-th of the time. */
   readonly conditions: 'all' | 'clean';
 }
@@ -48,11 +48,7 @@ export function createHoldout({ network, spec, windows, settings, conditions }: 
       if (normalization === null) throw new RangeError('a model without normalization cannot be evaluated');
       if (prepared?.normalization !== normalization) prepared = prepare(windows, spec, normalization, conditions);
       const accuracy = (batch: Batch) =>
-        accuracyOf(
-          network.infer({ params, prototypes, batch, fill: settings.fill, fillTemperature: settings.fillTemperature }),
-          batch.labels,
-          spec.classes.length,
-        );
+        accuracyOf(predict(network, { params, prototypes, batch, settings }), batch.labels, spec.classes.length);
       return {
         clean: accuracy(prepared.clean),
         missing: mapValues(prepared.missing, accuracy),

@@ -3,16 +3,19 @@
  * Invariant: the result's bits do not depend on the order of the updates (exact sums, `core/qqr/aggregate.ts`).
  */
 
+import { AppError } from '../core/base/errors.ts';
 import { initParams, paramLayout } from '../core/model/params.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { Contribution, SumsShape } from '../core/qqr/aggregate.ts';
-import { addUpdate, applyDelta, createRoundSums, temporalPrototypes } from '../core/qqr/aggregate.ts';
+import { addUpdate, createRoundSums, meanDelta, temporalPrototypes } from '../core/qqr/aggregate.ts';
 import { mergeNormalization } from '../core/qqr/normalization.ts';
 import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
-import type { Quantized } from '../core/quant/affine.ts';
 import { dequantize } from '../core/quant/affine.ts';
+import type { GroupShape } from '../core/wire/check-structure.ts';
+import { groupShapes, groupValues } from '../core/wire/model-values.ts';
 import type { Update } from '../core/wire/update.ts';
-import { averagedParams, type FleetState } from './fleet-state.ts';
+import { averagedParams, type FleetState, type Moments } from './fleet-state.ts';
+import { noMoments, stepped } from './optimizer.ts';
 import type { GroupWeights, Strategy } from './strategies/strategy.ts';
 import { weightsOf } from './strategies/strategy.ts';
 
@@ -23,6 +26,7 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
     version: 0,
     params,
     averaged: params,
+    moments: null,
     prototypes: emptyPrototypes(spec.modalities.length, spec.classes.length, spec.embedding),
     normalization: null,
   };
@@ -30,7 +34,7 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
 
 /**
  * The state after a round's updates, at least one.
- * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the weighted mean delta,
+ * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the weighted mean delta (`optimizer.ts`),
  * averaged parameters and persistent prototypes by the round's, and the version is one more.
  */
 export function nextGlobal(
@@ -46,15 +50,28 @@ export function nextGlobal(
     return { ...global, normalization: mergeNormalization(sums, channels) };
   }
   const sums = createRoundSums(sumsShape(spec));
-  for (const update of updates) addUpdate(sums, contributionOf(update, weightsOf(update, strategy.settings)));
-  const params = applyDelta(global.params, sums);
+  const shapes = groupShapes(paramLayout(spec));
+  for (const update of updates) addUpdate(sums, contributionOf(update, weightsOf(update, strategy.settings), shapes));
+  const { params, moments } = stepped(
+    global.params,
+    meanDelta(sums),
+    momentsOf(global, spec, strategy),
+    strategy.serverRate,
+  );
   return {
     version: global.version + 1,
     params,
     averaged: averagedParams(global, params, strategy.modelMemory),
+    moments,
     prototypes: persist(global.prototypes, temporalPrototypes(sums), strategy.prototypeMemory),
     normalization: global.normalization,
   };
+}
+
+/** Those of the rounds before; none yet at the first, nor with plain averaging. */
+function momentsOf({ moments, params }: FleetState, spec: ModelSpec, { serverRate }: Strategy): Moments | null {
+  if (serverRate === 0) return null;
+  return moments ?? noMoments(params.length, paramLayout(spec).groups.length, serverRate);
 }
 
 function sumsShape(spec: ModelSpec): SumsShape {
@@ -68,25 +85,17 @@ function sumsShape(spec: ModelSpec): SumsShape {
   };
 }
 
-function contributionOf(update: Update, weights: GroupWeights): Contribution {
+function contributionOf(update: Update, weights: GroupWeights, shapes: readonly GroupShape[]): Contribution {
+  const groups = groupValues(update, shapes);
+  if (groups === null) throw new AppError('internal', `an update of '${update.device}' was taken that cannot be read`);
   return {
-    deltas: update.model.map(({ group, tensors }) => ({
+    deltas: groups.map(({ group, values }) => ({
       group,
       weight: group === -1 ? weights.head : (weights.encoders[group] as number),
-      values: joined(tensors),
+      values,
     })),
     prototypes: update.modalities.flatMap(({ prototypes }, modality) =>
       prototypes === null ? [] : [{ ...prototypes, modality, values: dequantize(prototypes.values) }],
     ),
   };
-}
-
-function joined(tensors: readonly Quantized[]): Float32Array {
-  const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.length, 0));
-  let at = 0;
-  for (const tensor of tensors) {
-    values.set(dequantize(tensor), at);
-    at += tensor.length;
-  }
-  return values;
 }

@@ -5,25 +5,25 @@
  */
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
-import type { Batch } from '../../core/model/batch.ts';
-import { makeBatch } from '../../core/model/batch.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
-import type { Network, TrainOutput } from '../../core/model/network.ts';
+import type { Network } from '../../core/model/network.ts';
 import type { NetworkFor } from '../../core/model/network-cache.ts';
-import { paramLayout } from '../../core/model/params.ts';
 import { type ModelSpec, shapeHash } from '../../core/model/spec.ts';
-import { channelSums } from '../../core/qqr/normalization.ts';
-import type { PrototypeSet } from '../../core/qqr/prototype.ts';
-import { localPrototypes } from '../../core/qqr/prototype.ts';
-import { quantize } from '../../core/quant/affine.ts';
 import { alignModalities, type WindowModality } from '../../core/stream/align.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
-import { DEFAULT_LIMITS, MAX_VALUE, WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
-import type { ModalityReport, QuantizedPrototypes, Update } from '../../core/wire/update.ts';
+import type { Update } from '../../core/wire/update.ts';
 import type { AgentStore, Checkpoint, StoredWindow } from '../store/agent-store.ts';
 import type { RoundTrainer } from '../sync/session.ts';
-import { compressDelta } from './delta.ts';
+import { roundingOf } from './delta.ts';
+import {
+  finishTraining,
+  initialCheckpoint,
+  type LabelledWindow,
+  type RoundWork,
+  statisticsWork,
+  trainingInput,
+} from './round-work.ts';
 
 export interface TrainerOptions {
   readonly device: string;
@@ -64,9 +64,15 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
       };
       const work =
         plan.kind === 'training'
-          ? trainOn(inOrder, plan, global, before, await options.networkFor(plan.spec))
-          : { ...statisticsOf(inOrder, plan.spec), residual: before.residual, params: global.params };
-      const update: Update = { ...round, online: work.online, modalities: work.modalities, model: work.model };
+          ? trainOn(inOrder, plan, global, before, await options.networkFor(plan.spec), options.device)
+          : statisticsWork(inOrder, plan.spec, global, before);
+      const update: Update = {
+        ...round,
+        online: work.online,
+        modalities: work.modalities,
+        model: work.model,
+        coded: work.coded,
+      };
       const checkpoint: Checkpoint = {
         round: plan.round,
         cursor,
@@ -84,17 +90,6 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
       log.info({ round: plan.round, windows: windows.length, bytes: row.payload.length }, 'update committed');
       return 'committed';
     },
-  };
-}
-
-function initialCheckpoint(global: GlobalState): Checkpoint {
-  return {
-    round: -1,
-    cursor: -1,
-    seq: 0,
-    modelVersion: 0,
-    params: global.params,
-    residual: new Float32Array(global.params.length),
   };
 }
 
@@ -141,12 +136,6 @@ function matchModalities(spec: ModelSpec, board: readonly WindowModality[]): num
   return index;
 }
 
-interface LabelledWindow {
-  readonly label: string;
-  readonly values: readonly (Float32Array | null)[];
-  readonly quality: readonly number[];
-}
-
 function inSpecOrder(window: StoredWindow, boardIndex: readonly number[]): LabelledWindow {
   return {
     label: window.label ?? '',
@@ -155,119 +144,14 @@ function inSpecOrder(window: StoredWindow, boardIndex: readonly number[]): Label
   };
 }
 
-type RoundWork = Pick<Update, 'online' | 'modalities' | 'model'> & Pick<Checkpoint, 'params' | 'residual'>;
-
-function statisticsOf(
-  windows: readonly LabelledWindow[],
-  spec: ModelSpec,
-): Pick<Update, 'online' | 'modalities' | 'model'> {
-  const modalities = spec.modalities.map((modality, m) => {
-    const present = windows.flatMap((window) => window.values[m] ?? []);
-    const sums = present.length === 0 ? null : channelSums(present, modality.channels.length);
-    return {
-      windowsPresent: present.length,
-      meanQuality: meanQualityOf(windows, m),
-      weight: 0,
-      prototypes: null,
-      sums,
-    };
-  });
-  return { online: { correct: 0, count: 0, lossSum: 0 }, modalities, model: [] };
-}
-
 function trainOn(
   windows: readonly LabelledWindow[],
   plan: RoundPlan,
   global: GlobalState,
   before: Checkpoint,
   network: Network,
+  device: string,
 ): RoundWork {
-  const { spec, settings } = plan;
-  if (global.normalization === null)
-    throw new AppError('internal', `model version ${global.version} has no normalization`);
-  const labelled = windows.map((window) => ({ ...window, label: spec.classes.indexOf(window.label) }));
-  const batch = makeBatch(labelled, spec, global.normalization);
-  const out = network.train({ params: global.params, prototypes: global.prototypes, batch, settings });
-
-  const weights = settings.qualityWeights ? batch.quality : batch.present; // [B, M]
-  const prototypes = localPrototypes(out.embeddings, batch.labels, weights, spec.classes.length);
-  const modalities = spec.modalities.map((_, m): ModalityReport => {
-    const windowsPresent = windows.filter((window) => window.values[m] !== null).length;
-    return {
-      windowsPresent,
-      meanQuality: meanQualityOf(windows, m),
-      weight: toUnits(columnSum(weights, m, batch.size)),
-      prototypes: settings.sendPrototypes ? quantizePrototypes(prototypes, m, settings.prototypeBits) : null,
-      sums: null,
-    };
-  });
-  const travels = (group: number) =>
-    group < 0 || !settings.modalityWeights || (modalities[group]?.windowsPresent ?? 0) > 0;
-  const online = onlineScore(out, batch, spec.classes.length);
-  // A step that diverged is dropped whole: sent, it would be refused; kept, it would poison the residual for good.
-  if (!isSendable(out.params, global.params, before.residual))
-    return { online, modalities, model: [], params: global.params, residual: before.residual };
-  const delta = compressDelta(
-    paramLayout(spec),
-    out.params,
-    global.params,
-    before.residual,
-    settings.modelBits,
-    travels,
-  );
-  return { online, modalities, model: delta.groups, params: out.params, residual: delta.residual };
-}
-
-/** Whether what is owed to the aggregator is within what it takes: finite, |Δ| ≤ MAX_VALUE, and not too long a step. */
-function isSendable(trained: Float32Array, broadcast: Float32Array, residual: Float32Array): boolean {
-  let squares = 0;
-  for (let i = 0; i < trained.length; i++) {
-    const owed = (trained[i] as number) - (broadcast[i] as number) + (residual[i] as number);
-    if (!(Math.abs(owed) <= MAX_VALUE)) return false;
-    squares += owed * owed;
-  }
-  return Math.sqrt(squares) <= DEFAULT_LIMITS.maxDeltaNorm;
-}
-
-function quantizePrototypes(set: PrototypeSet, m: number, bits: number): QuantizedPrototypes | null {
-  const { classes, dim } = set;
-  const units = Array.from({ length: classes }, (_, c) => toUnits(set.weight[m * classes + c] as number));
-  const seen = units.flatMap((weight, c) => (weight > 0 ? [c] : []));
-  if (seen.length === 0) return null;
-  const values = new Float32Array(seen.length * dim); // [k, d]
-  seen.forEach((c, k) => {
-    const start = (m * classes + c) * dim;
-    values.set(set.values.subarray(start, start + dim), k * dim);
-  });
-  return { classes: seen, weights: seen.map((c) => units[c] as number), values: quantize(values, bits) };
-}
-
-/** Predict-then-train: right predictions and summed cross-entropy over the round's windows. */
-function onlineScore(out: TrainOutput, batch: Batch, classes: number): Update['online'] {
-  let correct = 0;
-  let lossSum = 0;
-  for (let i = 0; i < batch.size; i++) {
-    const row = out.probabilities.subarray(i * classes, (i + 1) * classes); // [C]
-    const truth = batch.labels[i] as number;
-    if (row.indexOf(Math.max(...row)) === truth) correct++;
-    lossSum -= Math.log(Math.max(row[truth] as number, 1e-7));
-  }
-  return { correct, count: batch.size, lossSum };
-}
-
-function meanQualityOf(windows: readonly LabelledWindow[], m: number): number {
-  const present = windows.filter((window) => window.values[m] !== null);
-  if (present.length === 0) return 0;
-  return present.reduce((sum, window) => sum + (window.quality[m] as number), 0) / present.length;
-}
-
-function columnSum(table: Float32Array, column: number, rows: number): number {
-  const columns = table.length / rows;
-  let sum = 0;
-  for (let i = 0; i < rows; i++) sum += table[i * columns + column] as number;
-  return sum;
-}
-
-function toUnits(weight: number): number {
-  return Math.round(weight * WEIGHT_PER_WINDOW);
+  const input = trainingInput(windows, plan, global, before, device);
+  return finishTraining(windows, plan, before, input, network.train(input), roundingOf(device, plan.round));
 }

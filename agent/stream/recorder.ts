@@ -2,14 +2,12 @@
  * Between sensor and database: cuts the stream into windows, judges each modality of each window, and gathers what the next
  * transaction writes. Nothing is stored here; what `take` returns is complete and consistent up to its position.
  */
-import { measure } from '../../core/qqr/measures.ts';
-import { createQualityReference, type QualityReference, type QualityState } from '../../core/qqr/quality.ts';
 import type { WindowModality } from '../../core/stream/align.ts';
 import type { SampleBlock, StreamEvent, StreamHeader } from '../../core/stream/event.ts';
-import type { Window } from '../../core/stream/window.ts';
 import { createWindower, type WindowerStats } from '../../core/stream/windower.ts';
 import type { IngestBatch, IngestPosition } from '../store/agent-store.ts';
 import type { MeasuredWindow } from '../store/windows.ts';
+import { createJudge } from './judge.ts';
 
 /** Key of the quality references in the board's database. */
 export const QUALITY_STATE = 'quality';
@@ -41,7 +39,7 @@ export interface Recorder {
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { header, modalities, position } = options;
-  const references = restoreReferences(modalities, options.qualityState);
+  const judge = createJudge(modalities, options.qualityState);
   let blocks: SampleBlock[] = [];
   let windows: MeasuredWindow[] = [];
   let takenUntilUs = position?.resumeAtUs ?? 0;
@@ -55,7 +53,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       overlap: options.overlap,
       ...(position === null ? {} : { resume: position }),
     },
-    (window) => windows.push(judge(window, modalities, references)),
+    (window) => windows.push(judge.judged(window)),
   );
 
   return {
@@ -72,7 +70,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         blocks,
         windows,
         position: { ...windower.position(), streamEnded },
-        state: { [QUALITY_STATE]: storeReferences(references) },
+        state: { [QUALITY_STATE]: judge.state() },
       };
       blocks = [];
       windows = [];
@@ -81,34 +79,4 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     stats: () => windower.stats(),
   };
-}
-
-/** Measures and quality of each modality; good windows teach the references. */
-function judge(
-  window: Window,
-  modalities: readonly WindowModality[],
-  references: readonly QualityReference[],
-): MeasuredWindow {
-  const quality: number[] = [];
-  const measures = modalities.map((modality, m) => {
-    const values = window.values[m] ?? null;
-    quality[m] = 0;
-    if (values === null) return null;
-    const measured = measure(values, modality.channels.length, modality.unit);
-    const reference = references[m] as QualityReference;
-    const score = reference.score(measured, window.completeness[m] as number);
-    reference.learn(measured, score);
-    quality[m] = score.quality;
-    return measured;
-  });
-  return { ...window, quality, measures };
-}
-
-function restoreReferences(modalities: readonly WindowModality[], bytes: Uint8Array | null): QualityReference[] {
-  const states = bytes === null ? [] : (JSON.parse(new TextDecoder().decode(bytes)) as QualityState[]);
-  return modalities.map((modality, m) => createQualityReference(modality, states[m]));
-}
-
-function storeReferences(references: readonly QualityReference[]): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(references.map((reference) => reference.state())));
 }

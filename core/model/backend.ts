@@ -24,15 +24,14 @@ export interface Kernels {
   mul(a: Tensor, b: Tensor): Tensor;
   rsqrt(x: Tensor): Tensor;
 
-  /** `a · b` */
+  /** `a · b` group by group: `[G, n, k] · [G, k, m]`; a first axis of length 1 serves every group. */
   matMul(a: Tensor, b: Tensor): Tensor;
   /** `aᵀ · b`: the gradient of a weight. */
   matMulLeftTransposed(a: Tensor, b: Tensor): Tensor;
   /** `a · bᵀ`: the gradient of an input. */
   matMulRightTransposed(a: Tensor, b: Tensor): Tensor;
-  biasAdd(x: Tensor, bias: Tensor): Tensor;
-  /** Sum over all but the last axis. */
-  biasGradient(gradient: Tensor): Tensor;
+  /** `[G, n, m]` → `[G, 1, m]`: the gradient of a bias. */
+  sumRows(gradient: Tensor, axis1: Tensor): Tensor;
   relu(x: Tensor): Tensor;
   /** `output` is what `relu` returned. */
   reluGradient(gradient: Tensor, output: Tensor): Tensor;

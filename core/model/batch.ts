@@ -1,6 +1,6 @@
 /**
  * Windows as the network takes them: z-scored, stacked, with masks.
- * Invariant: an absent modality is zeros in `inputs` (the mean, after normalization), 0 in `present` and 0 in `quality`.
+ * Invariant: a modality that the window does not have is zeros in `inputs` (the mean, after normalization), 0 in `present` and 0 in `quality`.
  */
 import { AppError } from '../base/errors.ts';
 import type { Normalization } from '../qqr/normalization.ts';
@@ -13,9 +13,11 @@ export interface Batch {
   readonly inputs: readonly Float32Array[];
   /** `[B, M]` 1 where the modality is there, else 0. */
   readonly present: Float32Array;
+  /** `[B, M]` 1 where alignment may use the window's modality although the head does not get it; left out: as `present`. */
+  readonly sensed?: Float32Array;
   /** `[B, M]` quality in [0, 1]; 0 where absent. */
   readonly quality: Float32Array;
-  /** `[B]` class index, −1 where unknown (allowed at inference only). */
+  /** `[B]` class index, −1 where unknown. */
   readonly labels: Int32Array;
 }
 
@@ -79,4 +81,19 @@ function shapeMismatch(modality: ModalitySpec, got: number, wanted: number): App
     where: `modality '${modality.name}'`,
     hint: 'Cut windows with the spec that the aggregator broadcasts.',
   });
+}
+
+/** Windows `from` … `to − 1`, as views. */
+export function sliceBatch(batch: Batch, from: number, to: number): Batch {
+  const cut = (values: Float32Array) => {
+    const each = values.length / batch.size;
+    return values.subarray(from * each, to * each);
+  };
+  return {
+    size: to - from,
+    inputs: batch.inputs.map(cut),
+    present: cut(batch.present),
+    quality: cut(batch.quality),
+    labels: batch.labels.subarray(from, to),
+  };
 }

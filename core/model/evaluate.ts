@@ -24,11 +24,11 @@ export function crossEntropyOf(probabilities: Float32Array, labels: Int32Array, 
   return sum / counted;
 }
 
-/** Class index of the largest probability in row `row` of `[N, classes]`, the first of equals. */
+/** Class index of the largest probability in row `row` of `[N, classes]`, the first of equals; −1 for a row of zeros, which says "don't know". */
 export function mostProbable(probabilities: Float32Array, row: number, classes: number): number {
   let best = 0;
   for (let c = 1; c < classes; c++) {
     if ((probabilities[row * classes + c] as number) > (probabilities[row * classes + best] as number)) best = c;
   }
-  return best;
+  return (probabilities[row * classes + best] as number) > 0 ? best : -1;
 }

@@ -40,26 +40,27 @@ export function layerNormBackward(k: Kernels, plan: NormPlan, { normed, scale }:
 }
 
 export interface HeadTape {
-  /** `[B, M·d]` */
+  /** `[G, B, M·d]` */
   readonly joined: Tensor;
-  /** `[B, h]` */
+  /** `[G, B, h]` */
   readonly hidden: Tensor;
 }
 
-/** `params`: h1w `[M·d, h]`, h1b, h2w `[h, C]`, h2b. Logits `[B, C]`. */
+/** `params`: h1w `[G, M·d, h]`, h1b, h2w `[G, h, C]`, h2b. Logits `[G, B, C]`. */
 export function headForward(
   k: Kernels,
   params: readonly Tensor[],
   joined: Tensor,
 ): { readonly logits: Tensor; readonly tape: HeadTape } {
   const [h1w, h1b, h2w, h2b] = params as [Tensor, Tensor, Tensor, Tensor];
-  const hidden = k.relu(k.biasAdd(k.matMul(joined, h1w), h1b));
-  return { logits: k.biasAdd(k.matMul(hidden, h2w), h2b), tape: { joined, hidden } };
+  const hidden = k.relu(k.add(k.matMul(joined, h1w), h1b));
+  return { logits: k.add(k.matMul(hidden, h2w), h2b), tape: { joined, hidden } };
 }
 
-/** Gradients of `params` in their order and of `joined` `[B, M·d]`, given the gradient `[B, C]` of the logits. */
+/** Gradients of `params` in their order and of `joined` `[G, B, M·d]`, given the gradient `[G, B, C]` of the logits. */
 export function headBackward(
   k: Kernels,
+  axis1: Tensor,
   params: readonly Tensor[],
   { joined, hidden }: HeadTape,
   gradient: Tensor,
@@ -69,9 +70,9 @@ export function headBackward(
   return {
     gradients: [
       k.matMulLeftTransposed(joined, ofHidden),
-      k.biasGradient(ofHidden),
+      k.sumRows(ofHidden, axis1),
       k.matMulLeftTransposed(hidden, gradient),
-      k.biasGradient(gradient),
+      k.sumRows(gradient, axis1),
     ],
     ofJoined: k.matMulRightTransposed(ofHidden, h1w),
   };

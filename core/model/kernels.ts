@@ -3,6 +3,7 @@
  * A network this small spends its time on calls, not on sums: a call through the public API costs about twice as much as
  * the kernel behind it, and automatic differentiation doubles that again. So forward and backward passes are written out
  * in these calls. Every result is an ordinary tensor, owned by the surrounding `tf.tidy`. All matrices are float32.
+ * Matrices have a first axis G, the boards that train side by side: one call multiplies all of theirs. A board by itself is a group of one.
  */
 import type { Kernels, Tensor, Tf } from './backend.ts';
 
@@ -39,10 +40,10 @@ export function createKernels(tf: Tf): Kernels {
     backend.executeSingleOutput(name, attributes, inputs);
 
   const T = [floats('T')];
-  const product = (left: boolean, right: boolean) => [...T, flag('transpose_a', left), flag('transpose_b', right)];
+  const product = (left: boolean, right: boolean) => [...T, flag('adj_x', left), flag('adj_y', right)];
   const [plain, leftTransposed, rightTransposed] = [product(false, false), product(true, false), product(false, true)];
   const reshape = [...T, ints('Tshape')];
-  const mean = [...T, ints('Tidx'), flag('keep_dims', true)];
+  const reduce = [...T, ints('Tidx'), flag('keep_dims', true)];
   const gather = [floats('Tparams'), ints('Tindices'), ints('Taxis')];
   const scatter = [...T, ints('Tindices'), ints('Tnumsegments')];
   const pool = (length: number): Attribute[] => [
@@ -58,15 +59,14 @@ export function createKernels(tf: Tf): Kernels {
     sub: (a, b) => run('Sub', T, a, b),
     mul: (a, b) => run('Mul', T, a, b),
     rsqrt: (x) => run('Rsqrt', T, x),
-    matMul: (a, b) => run('MatMul', plain, a, b),
-    matMulLeftTransposed: (a, b) => run('MatMul', leftTransposed, a, b),
-    matMulRightTransposed: (a, b) => run('MatMul', rightTransposed, a, b),
-    biasAdd: (x, bias) => run('BiasAdd', T, x, bias),
-    biasGradient: (gradient) => run('BiasAddGrad', T, gradient),
+    matMul: (a, b) => run('BatchMatMulV2', plain, a, b),
+    matMulLeftTransposed: (a, b) => run('BatchMatMulV2', leftTransposed, a, b),
+    matMulRightTransposed: (a, b) => run('BatchMatMulV2', rightTransposed, a, b),
+    sumRows: (gradient, axis1) => run('Sum', reduce, gradient, axis1),
     relu: (x) => run('Relu', T, x),
     reluGradient: (gradient, output) => run('ReluGrad', T, gradient, output),
     reshape: (x, shape) => run('Reshape', reshape, x, shape),
-    mean: (x, axis) => run('Mean', mean, x, axis),
+    mean: (x, axis) => run('Mean', reduce, x, axis),
     concat: (parts, axis) =>
       parts.length === 1
         ? (parts[0] as Tensor)

@@ -1,19 +1,22 @@
 /**
  * The network on TensorFlow (docs/algorithm.md §2–§5): E steps of plain SGD on
- *   mean_i CE(head(z̃_i), y_i) + L_PLR ,  z̃ with missing embeddings filled,
+ *   mean_i CE(head(z̃_i), y_i) + alignment ,  z̃ with missing embeddings filled,
  * and prediction. The first forward pass of a training call runs under the broadcast parameters, so its embeddings and
  * probabilities are the prequential ones, at no extra cost. The backward pass is linear in its gradient, so the step size
  * is multiplied in at the logits and nowhere else: what comes out is what is subtracted.
+ * Boards that train side by side are one computation with a leading axis G; one board is G = 1.
  */
-import { AppError } from '../base/errors.ts';
-import { type AlignPlan, align, planAlign } from '../qqr/align.ts';
-import type { PrototypeSet } from '../qqr/prototype.ts';
+import { type AlignInput, type Alignment, planAlign } from '../qqr/align.ts';
+import { planAlignDistance } from '../qqr/align-distance.ts';
+import { joined } from '../qqr/stack.ts';
 import type { Kernels, Tensor, Tf } from './backend.ts';
-import type { Batch } from './batch.ts';
+import { type Batch, sliceBatch } from './batch.ts';
+import { checkBoards, checkShapes } from './check-shapes.ts';
 import { backward, type ForwardPlan, forward, type ParamTensors, planForward } from './forward.ts';
 import { createKernels } from './kernels.ts';
-import type { InferInput, Network, TrainInput, TrainOutput } from './network.ts';
+import type { InferInput, InferOutput, Network, TrainInput, TrainOutput } from './network.ts';
 import { type ParamLayout, paramLayout } from './params.ts';
+import type { TrainSettings } from './settings.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** Windows that one inference pass takes: bounds memory to some tens of MB. */
@@ -33,13 +36,17 @@ interface Context {
  */
 export function createNetwork(tf: Tf, spec: ModelSpec): Network {
   const context: Context = { tf, k: createKernels(tf), spec, layout: paramLayout(spec) };
+  const trainAll = (boards: readonly TrainInput[]): TrainOutput[] => {
+    if (boards.length === 0) return [];
+    for (const { params, prototypes } of boards) checkShapes(spec, context.layout, params, prototypes);
+    checkBoards(boards);
+    return tidied(tf, () => train(context, boards));
+  };
   return {
-    train(input) {
-      checkShapes(context, input.params, input.prototypes);
-      return tidied(tf, () => train(context, input));
-    },
+    trainAll,
+    train: (input) => trainAll([input])[0] as TrainOutput,
     infer(input) {
-      checkShapes(context, input.params, input.prototypes);
+      checkShapes(spec, context.layout, input.params, input.prototypes);
       return infer(context, input);
     },
     tensorCount: () => tf.memory().numTensors,
@@ -48,77 +55,143 @@ export function createNetwork(tf: Tf, spec: ModelSpec): Network {
 
 interface TrainPlan {
   readonly forward: ForwardPlan;
-  /** `[B, C]` one-hot labels. */
+  /** `[G·B, C]` one-hot labels; zeros where a label is unknown. */
   readonly targets: Tensor;
-  /** Scalar η / B. */
+  /** `[G·B, 1]` step size over the board's labelled windows; 0 where a label is unknown. */
   readonly gain: Tensor;
-  readonly align: AlignPlan | null;
+  readonly align: Alignment | null;
+  /** The shapes `[G·B, C]` and `[G, B, C]`. */
+  readonly rows: Tensor;
+  readonly logits: Tensor;
 }
 
 interface Step {
   readonly params: ParamTensors;
-  /** `[B, M·d]` and `[B, C]`, before the step. */
+  /** `[G, B, M·d]` and `[G, B, C]`, before the step. */
   readonly embeddings: Tensor;
   readonly logits: Tensor;
-  /** `[B]` and `[B·M]` */
+  /** `[G·B]` and `[G·B·M]` */
   readonly losses: Tensor;
   readonly alignLosses: Tensor | null;
 }
 
-function train(context: Context, { params, prototypes, batch, settings }: TrainInput): TrainOutput {
-  const { tf, k, spec } = context;
-  const { size } = batch;
-  const stepPerWindow = settings.learningRate / size;
-  const alignGain = settings.alignWeight * stepPerWindow;
-  const plan: TrainPlan = {
-    forward: planForward(k, spec, batch, prototypes, settings),
-    targets: k.constant(oneHot(batch.labels, spec.classes.length), [size, spec.classes.length]),
-    gain: k.constant(Float32Array.of(stepPerWindow), []),
-    align: alignGain === 0 ? null : planAlign(k, prototypes, batch, settings.alignTemperature, alignGain),
-  };
+function train(context: Context, boards: readonly TrainInput[]): TrainOutput[] {
+  const { tf, k, layout, spec } = context;
+  const { settings } = boards[0] as TrainInput;
+  const plans = planSteps(context, boards, settings);
+  const start = toTensors(
+    k,
+    layout,
+    boards.map(({ params }) => params),
+  );
+  const pull = settings.proximalWeight * settings.learningRate;
+  const proximal = pull === 0 ? null : { start, pull: k.constant(Float32Array.of(pull), []) };
   const steps: Step[] = [];
-  let current = toTensors(context, params);
+  let current: ParamTensors = start;
   for (let e = 0; e < settings.localSteps; e++) {
-    const done = tidiedTensors(tf, () => step(k, plan, current));
+    const plan = (plans[e] ?? plans[0]) as TrainPlan;
+    const done = tidiedTensors(tf, () => step(k, plan, current, proximal));
     steps.push(done);
     current = done.params;
   }
+  const plan = plans[0] as TrainPlan;
   const first = steps[0] ?? forward(k, plan.forward, current);
+  const params = toFlat(
+    layout,
+    current,
+    boards.map((board) => board.params),
+  );
+  const embeddings = perBoard(read(first.embeddings), boards.length);
+  const probabilities = perBoard(read(k.softmax(k.reshape(first.logits, plan.rows))), boards.length);
+  const losses = perBoardLosses(steps, boards, plans, settings);
+  return boards.map((_, g) => ({
+    params: params[g] as Float32Array,
+    embeddings: perModality(embeddings[g] as Float32Array, spec),
+    probabilities: probabilities[g] as Float32Array,
+    losses: losses[g] as Float32Array,
+  }));
+}
+
+/** The plan of each step, or one plan for all when nothing is rehearsed. */
+function planSteps(context: Context, boards: readonly TrainInput[], settings: TrainSettings): TrainPlan[] {
+  const rehearsed = Array.from({ length: boards[0]?.rehearsals?.length ?? 0 }, (_, e) =>
+    boards.map((board) => ({ ...board, batch: board.rehearsals?.[e] ?? board.batch })),
+  );
+  return [boards, ...rehearsed].map((all) => planTraining(context, all, settings));
+}
+
+function planTraining({ k, spec }: Context, boards: readonly TrainInput[], settings: TrainSettings): TrainPlan {
+  const classes = spec.classes.length;
+  const { size } = (boards[0] as TrainInput).batch;
+  const rows = boards.length * size;
+  const perWindow = boards.map(({ batch }) => settings.learningRate / Math.max(1, labelledCount(batch)));
+  const alignInputs = boards.map(
+    ({ batch, prototypes }, g): AlignInput => ({
+      ...batch,
+      present: batch.sensed ?? batch.present,
+      prototypes,
+      gain: settings.alignWeight * (perWindow[g] as number),
+    }),
+  );
   return {
-    params: toFlat(context, current, params),
-    embeddings: perModality(read(first.embeddings), spec),
-    probabilities: read(k.softmax(first.logits)),
-    losses: Float32Array.from(steps, (done) => totalLoss(done, plan.align, settings.alignWeight, size)),
+    forward: planForward(k, spec, boards, settings),
+    targets: k.constant(joined(boards.map(({ batch }) => oneHot(batch.labels, classes))), [rows, classes]),
+    gain: k.constant(joined(boards.map(({ batch }, g) => gains(batch, perWindow[g] as number))), [rows, 1]),
+    align: settings.alignWeight === 0 ? null : planAlignment(k, alignInputs, settings),
+    rows: k.integers([rows, classes], [2]),
+    logits: k.integers([boards.length, size, classes], [3]),
   };
 }
 
-/** One SGD step. */
-function step(k: Kernels, plan: TrainPlan, params: ParamTensors): Step {
+function planAlignment(k: Kernels, inputs: readonly AlignInput[], settings: TrainSettings): Alignment | null {
+  if (settings.alignLoss === 'distance') return planAlignDistance(k, inputs);
+  return planAlign(k, inputs, settings.alignTemperature);
+}
+
+interface Proximal {
+  readonly start: ParamTensors;
+  /** Scalar μ η. */
+  readonly pull: Tensor;
+}
+
+/** One SGD step of every board. */
+function step(k: Kernels, plan: TrainPlan, params: ParamTensors, proximal: Proximal | null): Step {
   const { embeddings, logits, tape } = forward(k, plan.forward, params);
-  const { losses, gradient } = k.softmaxCrossEntropy(logits, plan.targets);
-  const aligned = plan.align === null ? null : align(k, plan.align, embeddings);
-  const ofEmbeddings = aligned === null ? null : aligned.gradient;
-  const changes = backward(k, plan.forward, params, tape, k.mul(gradient, plan.gain), ofEmbeddings);
+  const { losses, gradient } = k.softmaxCrossEntropy(k.reshape(logits, plan.rows), plan.targets);
+  const ofLogits = k.reshape(k.mul(gradient, plan.gain), plan.logits);
+  const aligned = plan.align === null ? null : plan.align.apply(embeddings);
+  const changes = backward(k, plan.forward, params, tape, ofLogits, aligned === null ? null : aligned.gradient);
   const next = params.map((group, g) => {
     const change = changes[g] ?? null;
-    return change === null ? group : group.map((tensor, i) => k.sub(tensor, change[i] as Tensor));
+    if (change === null) return group;
+    return group.map((tensor, i) => {
+      const stepped = k.sub(tensor, change[i] as Tensor);
+      if (proximal === null) return stepped;
+      return k.sub(stepped, k.mul(k.sub(tensor, proximal.start[g]?.[i] as Tensor), proximal.pull));
+    });
   });
   return { params: next, embeddings, logits, losses, alignLosses: aligned === null ? null : aligned.losses };
 }
 
-function infer(context: Context, input: InferInput): Float32Array {
-  const { tf, k, spec } = context;
+function infer({ tf, k, spec, layout }: Context, input: InferInput): InferOutput {
+  const { params, prototypes, batch } = input;
   const classes = spec.classes.length;
-  const probabilities = new Float32Array(input.batch.size * classes);
-  for (let from = 0; from < input.batch.size; from += SLICE) {
-    const batch = sliceBatch(input.batch, from, Math.min(from + SLICE, input.batch.size));
+  const rule = { ...input, fill: input.fill === 'label' ? 'pnr' : input.fill } as const;
+  const probabilities = new Float32Array(batch.size * classes);
+  const embeddings = spec.modalities.map(() => new Float32Array(batch.size * spec.embedding));
+  for (let from = 0; from < batch.size; from += SLICE) {
+    const slice = sliceBatch(batch, from, Math.min(from + SLICE, batch.size));
     const part = tidied(tf, () => {
-      const plan = planForward(k, spec, batch, input.prototypes, input);
-      return read(k.softmax(forward(k, plan, toTensors(context, input.params)).logits));
+      const plan = planForward(k, spec, [{ batch: slice, prototypes }], rule);
+      const out = forward(k, plan, toTensors(k, layout, [params]));
+      return { probabilities: read(k.softmax(out.logits)), embeddings: read(out.embeddings) };
     });
-    probabilities.set(part, from * classes);
+    probabilities.set(part.probabilities, from * classes);
+    for (const [m, own] of perModality(part.embeddings, spec).entries()) {
+      embeddings[m]?.set(own, from * spec.embedding);
+    }
   }
-  return probabilities;
+  return { probabilities, embeddings };
 }
 
 /** The result of `body`, none of whose tensors outlive it. `tf.tidy` itself would search typed arrays for tensors. */
@@ -135,17 +208,24 @@ function tidiedTensors<T extends object>(tf: Tf, body: () => T): T {
   return tf.tidy(body as unknown as () => Tensor) as unknown as T;
 }
 
-function toTensors({ k, layout }: Context, params: Float32Array): ParamTensors {
+function toTensors(k: Kernels, layout: ParamLayout, boards: readonly Float32Array[]): ParamTensors {
   return layout.groups.map(({ tensors }) =>
-    tensors.map(({ offset, size, shape }) => k.constant(params.subarray(offset, offset + size), shape)),
+    tensors.map(({ offset, size, shape }) => {
+      const values = joined(boards.map((params) => params.subarray(offset, offset + size)));
+      return k.constant(values, [boards.length, ...(shape.length === 1 ? [1] : []), ...shape]);
+    }),
   );
 }
 
-/** A new flat vector. `before` is where the tensors of encoders that did not run still are what they were. */
-function toFlat({ layout }: Context, params: ParamTensors, before: Float32Array): Float32Array {
-  const flat = Float32Array.from(before);
+/** New flat vectors, one per board. `before` is where the tensors of encoders that did not run still are what they were. */
+function toFlat(layout: ParamLayout, params: ParamTensors, before: readonly Float32Array[]): Float32Array[] {
+  const flat = before.map((own) => Float32Array.from(own));
   for (const [g, { tensors }] of layout.groups.entries()) {
-    for (const [i, { offset }] of tensors.entries()) flat.set(read(params[g]?.[i] as Tensor), offset);
+    for (const [i, { offset }] of tensors.entries()) {
+      for (const [board, own] of perBoard(read(params[g]?.[i] as Tensor), before.length).entries()) {
+        flat[board]?.set(own, offset);
+      }
+    }
   }
   return flat;
 }
@@ -154,59 +234,63 @@ function read(tensor: Tensor): Float32Array {
   return tensor.dataSync<'float32'>();
 }
 
+/** Equal parts, views of `values`. */
+function perBoard(values: Float32Array, boards: number): Float32Array[] {
+  const each = values.length / boards;
+  return Array.from({ length: boards }, (_, g) => values.subarray(g * each, (g + 1) * each));
+}
+
 /** `[B, M·d]` → M × `[B, d]` */
-function perModality(joined: Float32Array, { modalities, embedding }: ModelSpec): Float32Array[] {
+function perModality(together: Float32Array, { modalities, embedding }: ModelSpec): Float32Array[] {
   const stride = modalities.length * embedding;
-  const size = joined.length / stride;
+  const size = together.length / stride;
   return modalities.map((_, m) => {
     const own = new Float32Array(size * embedding);
     for (let b = 0; b < size; b++) {
       const start = b * stride + m * embedding;
-      own.set(joined.subarray(start, start + embedding), b * embedding);
+      own.set(together.subarray(start, start + embedding), b * embedding);
     }
     return own;
   });
 }
 
-function totalLoss({ losses, alignLosses }: Step, plan: AlignPlan | null, weight: number, size: number): number {
-  let sum = 0;
-  for (const loss of read(losses)) sum += loss;
-  if (plan !== null && alignLosses !== null) {
-    for (const [i, loss] of read(alignLosses).entries()) sum += weight * loss * (plan.counts[i] as number);
+/** Per board `[E]` total losses: means over its labelled windows. */
+function perBoardLosses(
+  steps: readonly Step[],
+  boards: readonly TrainInput[],
+  plans: readonly TrainPlan[],
+  { alignWeight }: TrainSettings,
+): Float32Array[] {
+  const losses = boards.map(() => new Float32Array(steps.length));
+  for (const [e, done] of steps.entries()) {
+    const ofHead = perBoard(read(done.losses), boards.length);
+    const ofAlign = done.alignLosses === null ? null : perBoard(read(done.alignLosses), boards.length);
+    const align = (plans[e] ?? plans[0])?.align ?? null;
+    const counts = align === null ? null : perBoard(align.counts, boards.length);
+    for (const [g, { batch }] of boards.entries()) {
+      let sum = 0;
+      ofHead[g]?.forEach((loss, b) => {
+        if ((batch.labels[b] as number) >= 0) sum += loss;
+      });
+      ofAlign?.[g]?.forEach((loss, i) => {
+        sum += alignWeight * loss * (counts?.[g]?.[i] as number);
+      });
+      (losses[g] as Float32Array)[e] = sum / Math.max(1, labelledCount(batch));
+    }
   }
-  return sum / size;
+  return losses;
+}
+
+function labelledCount({ labels }: Batch): number {
+  return labels.reduce((sum, label) => sum + (label < 0 ? 0 : 1), 0);
+}
+
+function gains({ labels }: Batch, gain: number): Float32Array {
+  return Float32Array.from(labels, (label) => (label < 0 ? 0 : gain));
 }
 
 function oneHot(labels: Int32Array, classes: number): Float32Array {
   const rows = new Float32Array(labels.length * classes);
-  for (const [i, label] of labels.entries()) rows[i * classes + label] = 1;
+  for (const [i, label] of labels.entries()) if (label >= 0) rows[i * classes + label] = 1;
   return rows;
-}
-
-function sliceBatch(batch: Batch, from: number, to: number): Batch {
-  const cut = (values: Float32Array) => {
-    const each = values.length / batch.size;
-    return values.subarray(from * each, to * each);
-  };
-  return {
-    size: to - from,
-    inputs: batch.inputs.map(cut),
-    present: cut(batch.present),
-    quality: cut(batch.quality),
-    labels: batch.labels.subarray(from, to),
-  };
-}
-
-function checkShapes({ layout, spec }: Context, params: Float32Array, prototypes: PrototypeSet): void {
-  const hint =
-    'Board and aggregator must share one model spec; take parameters and prototypes from the same broadcast.';
-  if (params.length !== layout.total) {
-    throw new AppError('shape-mismatch', `${params.length} parameters where the network has ${layout.total}`, { hint });
-  }
-  const { modalities, classes, dim } = prototypes;
-  if (modalities !== spec.modalities.length || classes !== spec.classes.length || dim !== spec.embedding) {
-    const wanted = [spec.modalities.length, spec.classes.length, spec.embedding].join(' × ');
-    const got = [modalities, classes, dim].join(' × ');
-    throw new AppError('shape-mismatch', `prototypes of ${got} where the network has ${wanted}`, { hint });
-  }
 }

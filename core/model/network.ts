@@ -11,9 +11,11 @@ export interface TrainInput {
   readonly params: Float32Array;
   /** Global prototypes P, for PNR and PLR. */
   readonly prototypes: PrototypeSet;
-  /** Labelled windows, every label ≥ 0. */
+  /** Windows without a label (−1) teach nothing here. */
   readonly batch: Batch;
   readonly settings: TrainSettings;
+  /** What steps 2 … E see instead of `batch`, E − 1 batches of its size; left out: `batch` again. */
+  readonly rehearsals?: readonly Batch[];
 }
 
 export interface TrainOutput {
@@ -23,7 +25,7 @@ export interface TrainOutput {
   readonly embeddings: readonly Float32Array[];
   /** `[B, C]` class probabilities under the broadcast parameters: predict first, train after (prequential). */
   readonly probabilities: Float32Array;
-  /** `[E]` total loss before each step. */
+  /** `[E]` total loss before each step, a mean over the labelled windows; 0 when there are none. */
   readonly losses: Float32Array;
 }
 
@@ -36,10 +38,21 @@ export interface InferInput {
   readonly fillTemperature: number;
 }
 
+export interface InferOutput {
+  /** `[N, C]` class probabilities. */
+  readonly probabilities: Float32Array;
+  /** Per modality `[N, d]` (also of absent windows: ignore by mask). */
+  readonly embeddings: readonly Float32Array[];
+}
+
 export interface Network {
   train(input: TrainInput): TrainOutput;
-  /** `[N, C]` class probabilities. */
-  infer(input: InferInput): Float32Array;
+  /**
+   * Many boards at once, one output each: what `train` gives board by board, up to rounding (1e-6 of a value or so), in a fraction
+   * of the time. @throws RangeError unless all have the same settings object and as many windows.
+   */
+  trainAll(boards: readonly TrainInput[]): TrainOutput[];
+  infer(input: InferInput): InferOutput;
   /** Tensors alive in the backend: constant between calls. */
   tensorCount(): number;
 }

@@ -1,6 +1,6 @@
 /**
  * Where every tensor of the network lives in the flat parameter vector, and how it is initialized.
- * Order: encoder 0 (c0w c0b c1w c1b … fw fb), encoder 1, …, head (h1w h1b h2w h2b), each row-major. A group is contiguous,
+ * Order: encoder 0 (c0w c0b c1w c1b … fw fb, with window statistics sw), encoder 1, …, head (h1w h1b h2w h2b), each row-major. A group is contiguous,
  * because encoders are averaged and sent separately (docs/algorithm.md §4, modality-weighted aggregation). No TensorFlow here.
  */
 import { AppError } from '../base/errors.ts';
@@ -8,7 +8,7 @@ import { createRng } from '../math/rng.ts';
 import type { ConvLayer, ModalitySpec, ModelSpec } from './spec.ts';
 
 export interface TensorSlot {
-  /** Unique in its group: `c0w`, `c0b`, …, `fw`, `fb`; in the head `h1w`, `h1b`, `h2w`, `h2b`. */
+  /** Unique in its group: `c0w`, `c0b`, …, `fw`, `fb`, `sw`; in the head `h1w`, `h1b`, `h2w`, `h2b`. */
   readonly name: string;
   /** Weights `[inputs, outputs]`, a convolution's inputs in the order tap · C_in + channel; biases `[outputs]`. */
   readonly shape: readonly number[];
@@ -45,9 +45,9 @@ export function paramLayout(spec: ModelSpec): ParamLayout {
       tensors.push({ name, shape, offset: end, size, deviation });
       end += size;
     };
-    for (const { name, inputs, outputs, fan } of layers) {
+    for (const { name, inputs, outputs, fan, hasBias } of layers) {
       addTensor(`${name}w`, [inputs, outputs], Math.sqrt(2 / fan));
-      addTensor(`${name}b`, [outputs], 0);
+      if (hasBias) addTensor(`${name}b`, [outputs], 0);
     }
     groups.push({ group, offset, size: end - offset, tensors });
   };
@@ -101,23 +101,27 @@ interface DenseShape {
   readonly outputs: number;
   /** Divides the variance at the start: 2 / fan. */
   readonly fan: number;
+  readonly hasBias: boolean;
 }
 
 function encoderShapes(channels: number, spec: ModelSpec): DenseShape[] {
   let inputs = channels;
   const shapes = spec.conv.map(({ filters, kernel }, layer): DenseShape => {
-    const shape = { name: `c${layer}`, inputs: kernel * inputs, outputs: filters, fan: kernel * inputs };
+    const shape = { name: `c${layer}`, inputs: kernel * inputs, outputs: filters, fan: kernel * inputs, hasBias: true };
     inputs = filters;
     return shape;
   });
   // Mean ⊕ max over time gives 2 · inputs features; no ReLU follows, hence twice the fan.
-  return [...shapes, { name: 'f', inputs: 2 * inputs, outputs: spec.embedding, fan: 4 * inputs }];
+  const pooled = { name: 'f', inputs: 2 * inputs, outputs: spec.embedding, fan: 4 * inputs, hasBias: true };
+  // Added to what the pooled features give, so they share its bias.
+  const statistics = { name: 's', inputs: 2 * channels, outputs: spec.embedding, fan: 4 * inputs, hasBias: false };
+  return [...shapes, pooled, ...(spec.windowStatistics ? [statistics] : [])];
 }
 
 function headShapes({ modalities, embedding, hidden, classes }: ModelSpec): DenseShape[] {
   const joined = modalities.length * embedding;
   return [
-    { name: 'h1', inputs: joined, outputs: hidden, fan: joined },
-    { name: 'h2', inputs: hidden, outputs: classes.length, fan: 2 * hidden },
+    { name: 'h1', inputs: joined, outputs: hidden, fan: joined, hasBias: true },
+    { name: 'h2', inputs: hidden, outputs: classes.length, fan: 2 * hidden, hasBias: true },
   ];
 }

@@ -7,7 +7,29 @@ export type Fill =
   /** The zero vector. */
   | 'zero-embedding'
   /** PNR, docs/algorithm.md §4. */
-  | 'pnr';
+  | 'pnr'
+  /** The prototype of the true class in training (PMM); at prediction, where there is no label, as 'pnr'. */
+  | 'label';
+
+/** How embeddings are drawn to their class's prototype. */
+export type AlignLoss =
+  /** PLR, docs/algorithm.md §5: towards the own class's, away from the others'. */
+  | 'contrastive'
+  /** FedProto: squared distance to the own class's. */
+  | 'distance';
+
+/** How the values of a model delta become codes (docs/algorithm.md §7, "Bits"). 32 bits are float32 whatever this says, but for 'sign'. */
+export type ModelCode =
+  /** Uniform between the extremes of each tensor, back to back without entropy coding. */
+  | 'packed'
+  /** The same values, entropy-coded. */
+  | 'affine'
+  /** As 'affine', rounded up or down at random, right on average. */
+  | 'stochastic'
+  /** One bit, whatever `modelBits`: the sign, times the mean magnitude. */
+  | 'sign';
+
+export type PrototypeCode = 'affine' | 'stochastic';
 
 export interface TrainSettings {
   readonly strategy: string;
@@ -20,10 +42,23 @@ export interface TrainSettings {
   readonly fill: Fill;
   /** τ_s of PNR. */
   readonly fillTemperature: number;
-  /** λ of PLR; 0 switches it off. */
+  readonly alignLoss: AlignLoss;
+  /** λ of the alignment; 0 switches it off. */
   readonly alignWeight: number;
   /** τ of PLR. */
   readonly alignTemperature: number;
+  /** α: what the prototypes' evidence counts beside the head at prediction (`predict.ts`); 0: nothing. */
+  readonly evidenceWeight: number;
+  /** μ of FedProx: the pull of every step back to the broadcast parameters; 0 switches it off. */
+  readonly proximalWeight: number;
+  /** Share of the windows that have a self-inflicted fault in one sensor, in every local step but the first, in [0, 1]. */
+  readonly rehearseFaults: number;
+  /** Share of the windows that lose one of their modalities, likewise. */
+  readonly rehearseMissing: number;
+  /** Train on windows that have every modality only. */
+  readonly dropIncomplete: boolean;
+  /** Boards send their model and start from the fleet's; otherwise each keeps its own and only prototypes travel, if at all. */
+  readonly shareModel: boolean;
   /** Weigh prototypes and aggregation by quality; otherwise a present modality counts fully. */
   readonly qualityWeights: boolean;
   /** Encoder m is averaged over the boards that had modality m only, and the others do not send it. */
@@ -34,4 +69,43 @@ export interface TrainSettings {
   readonly prototypeBits: number;
   /** Bits of a model delta's value on the wire, 1–8, or 32 for float32. */
   readonly modelBits: number;
+  readonly modelCode: ModelCode;
+  readonly prototypeCode: PrototypeCode;
+  /** Share of a model delta's values that travels, the largest by magnitude, in (0, 1]; the others wait in the residual. */
+  readonly modelShare: number;
+  /** The model delta travels in rounds that are a multiple of this, 1–1000; what is learned in between waits in the residual. */
+  readonly modelEvery: number;
 }
+
+/** Whether a part of the delta may travel without the rest: codes of up to 8 bits only tell where they belong, and not 'packed'. */
+export function canBeSparse({ modelCode, modelBits }: Pick<TrainSettings, 'modelCode' | 'modelBits'>): boolean {
+  return modelCode === 'sign' || (modelCode !== 'packed' && modelBits <= 8);
+}
+
+/** Plain federated averaging; strategies and tests say what they do otherwise. */
+export const DEFAULT_SETTINGS: TrainSettings = {
+  strategy: 'fedavg',
+  learningRate: 0.1,
+  localSteps: 5,
+  windowsPerRound: 10,
+  fill: 'zero-input',
+  fillTemperature: 0.25,
+  alignLoss: 'contrastive',
+  alignWeight: 0,
+  alignTemperature: 0.2,
+  evidenceWeight: 0,
+  proximalWeight: 0,
+  rehearseFaults: 0,
+  rehearseMissing: 0,
+  dropIncomplete: false,
+  shareModel: true,
+  qualityWeights: false,
+  modalityWeights: false,
+  sendPrototypes: false,
+  prototypeBits: 4,
+  modelBits: 32,
+  modelCode: 'affine',
+  prototypeCode: 'affine',
+  modelShare: 1,
+  modelEvery: 1,
+};

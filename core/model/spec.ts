@@ -35,10 +35,12 @@ export interface ModelSpec {
   readonly embedding: number;
   /** Hidden units of the fusion head. */
   readonly hidden: number;
+  /** Encoders also see mean and power of each channel (`window-statistics.ts`). */
+  readonly windowStatistics: boolean;
 }
 
-/** The network of docs/algorithm.md §2: 20,998 parameters for two 128 × 3 modalities and six classes. */
-export const REFERENCE_NETWORK: Pick<ModelSpec, 'conv' | 'embedding' | 'hidden'> = {
+/** The network of docs/algorithm.md §2: 21,382 parameters for two 128 × 3 modalities and six classes. */
+export const REFERENCE_NETWORK: Pick<ModelSpec, 'conv' | 'embedding' | 'hidden' | 'windowStatistics'> = {
   conv: [
     { filters: 16, kernel: 9, stride: 4 },
     { filters: 32, kernel: 5, stride: 2 },
@@ -46,11 +48,13 @@ export const REFERENCE_NETWORK: Pick<ModelSpec, 'conv' | 'embedding' | 'hidden'>
   ],
   embedding: 32,
   hidden: 64,
+  windowStatistics: true,
 };
 
 /** 32-bit hash of everything in the spec that fixes a tensor's shape or meaning. */
 export function shapeHash(spec: ModelSpec): number {
   const modalities = spec.modalities.map((m) => [m.name, m.unit, m.channels, m.sampleRateHz, m.samples]);
   const conv = spec.conv.map((c) => [c.filters, c.kernel, c.stride]);
-  return hash32(JSON.stringify([modalities, spec.classes, conv, spec.embedding, spec.hidden]));
+  const extras = spec.windowStatistics ? ['window statistics'] : [];
+  return hash32(JSON.stringify([modalities, spec.classes, conv, spec.embedding, spec.hidden, ...extras]));
 }

@@ -99,17 +99,23 @@ export function mergeSums(a: RoundSums, b: RoundSums): RoundSums {
   };
 }
 
-/** `[total]` new parameters: the old ones plus the weighted mean delta; a group that nobody weighed stays as it is. */
-export function applyDelta(params: Float32Array, sums: RoundSums): Float32Array {
-  const next = params.slice();
-  sums.shape.groups.forEach(({ offset, size }, g) => {
-    const weight = sums.groupWeight[g] as number;
-    if (weight === 0) return;
-    for (let i = offset; i < offset + size; i++) {
-      next[i] = (params[i] as number) + (sums.deltas[i] as number) / weight / FIXED;
-    }
+/** The weighted mean of what boards changed. */
+export interface MeanDelta {
+  /** `[total]` change per parameter; 0 in groups that nobody weighed. */
+  readonly values: Float64Array;
+  /** The groups that somebody weighed: place in `shape.groups`, and range. */
+  readonly moved: readonly { readonly index: number; readonly offset: number; readonly size: number }[];
+}
+
+export function meanDelta({ shape, deltas, groupWeight }: RoundSums): MeanDelta {
+  const values = new Float64Array(shape.total);
+  const moved = shape.groups.flatMap(({ offset, size }, index) => {
+    const weight = groupWeight[index] as number;
+    if (weight === 0) return [];
+    for (let i = offset; i < offset + size; i++) values[i] = (deltas[i] as number) / weight / FIXED;
+    return [{ index, offset, size }];
   });
-  return next;
+  return { values, moved };
 }
 
 /** P_t: the weighted mean of the boards' prototypes; weight Σ n. */

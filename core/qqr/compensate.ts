@@ -5,17 +5,20 @@
  *   w = softmax_c(−dist_c / τ)   (over the c that m and at least one j have a prototype of)
  *   ẑ_m = Σ_c w_c P[m,c]
  * Label-free, so training and prediction do the same thing. No present modality or no such class: the zero vector.
- * No gradient flows through ẑ. Shapes: B windows, M modalities, C classes, embeddings of size d, layer-normalized.
+ * No gradient flows through ẑ. Shapes: G boards with B windows each, M modalities, C classes, embeddings of size d, layer-normalized.
  */
 import type { Kernels, Tensor } from '../model/backend.ts';
 import type { PrototypeSet } from './prototype.ts';
 import { knownPrototypes, prototypeLogits } from './prototype-logits.ts';
+import { joined } from './stack.ts';
 
 /** A present modality of quality 0 still counts this much, so that windows with nothing but bad sensors are filled too. */
 const LEAST_QUALITY = 0.01;
 const IMPOSSIBLE = -1e9;
 
 export interface CompensateInput {
+  /** The board's view of the global prototypes. */
+  readonly prototypes: PrototypeSet;
   /** B */
   readonly size: number;
   /** `[B, M]` 0 or 1. */
@@ -24,65 +27,55 @@ export interface CompensateInput {
   readonly quality: Float32Array;
 }
 
-/** Constants of one batch under one set of prototypes. */
-export interface CompensatePlan {
-  /** `[M·d, M·C]` and `[M·C]`: −dist/τ of each modality by itself. */
-  readonly weights: Tensor;
-  readonly bias: Tensor;
-  /** `[B, M·C]` share of modality j in the distance to class c. */
-  readonly shares: Tensor;
-  /** `[M·C, M·C]` sums over modalities, and hands every modality the sum. */
-  readonly sum: Tensor;
-  /** `[B, M·C]` 0 where class c is a candidate for m, very negative where not. */
-  readonly mask: Tensor;
-  /** `[B·M, 1]` 1 where there is something to fill and something to fill it with. */
-  readonly filled: Tensor;
-  /** `[M·C, M·d]` the prototypes, one block per modality. */
-  readonly prototypes: Tensor;
-  /** The shapes `[B·M, C]` and `[B, M·C]`. */
-  readonly rows: Tensor;
-  readonly joined: Tensor;
+/** PNR planned for one batch of all boards under fixed prototypes. */
+export interface Compensation {
+  /** `z` `[G, B, M·d]`. Returns the class weights `[G·B·M, C]` and the fillings `[G, B, M·d]`; both are zero where nothing is filled. */
+  apply(z: Tensor): { readonly weights: Tensor; readonly filling: Tensor };
 }
 
-/** Null when no window lacks a modality that could be filled. */
+/** One input per board, all of one size. Null when no window lacks a modality that could be filled. */
 export function planCompensate(
   k: Kernels,
-  prototypes: PrototypeSet,
-  input: CompensateInput,
+  inputs: readonly CompensateInput[],
   temperature: number,
-): CompensatePlan | null {
+): Compensation | null {
+  const { prototypes, size } = inputs[0] as CompensateInput;
   const { modalities, classes, dim } = prototypes;
-  const { shares, mask, filled } = candidates(prototypes, input);
-  if (!filled.some((fill) => fill > 0)) return null;
-  const { weights, bias } = prototypeLogits(prototypes, temperature);
+  const found = inputs.map(candidates);
+  if (!found.some(({ filled }) => filled.includes(1))) return null;
+  const groups = inputs.length;
   const columns = modalities * classes;
+  const logits = inputs.map((input) => prototypeLogits(input.prototypes, temperature));
+  // −dist/τ of each modality by itself
+  const weights = k.constant(joined(logits.map((of) => of.weights)), [groups, modalities * dim, columns]);
+  const bias = k.constant(joined(logits.map((of) => of.bias)), [groups, 1, columns]);
+  const shares = k.constant(joined(found.map((of) => of.shares)), [groups, size, columns]);
+  const mask = k.constant(joined(found.map((of) => of.mask)), [groups, size, columns]);
+  const filled = k.constant(joined(found.map((of) => of.filled)), [groups * size * modalities, 1]);
+  const table = k.constant(joined(inputs.map((input) => blockDiagonal(input.prototypes))), [
+    groups,
+    columns,
+    modalities * dim,
+  ]);
+  const sum = k.constant(sumOverModalities(modalities, classes), [1, columns, columns]);
+  const rows = k.integers([groups * size * modalities, classes], [2]);
+  const together = k.integers([groups, size, columns], [3]);
   return {
-    weights: k.constant(weights, [modalities * dim, columns]),
-    bias: k.constant(bias, [columns]),
-    shares: k.constant(shares, [input.size, columns]),
-    sum: k.constant(sumOverModalities(modalities, classes), [columns, columns]),
-    mask: k.constant(mask, [input.size, columns]),
-    filled: k.constant(filled, [input.size * modalities, 1]),
-    prototypes: k.constant(blockDiagonal(prototypes), [columns, modalities * dim]),
-    rows: k.integers([input.size * modalities, classes], [2]),
-    joined: k.integers([input.size, columns], [2]),
+    apply(z) {
+      const apart = k.add(k.matMul(z, weights), bias); // [G, B, M·C]
+      const combined = k.matMul(k.mul(apart, shares), sum); // [G, B, M·C]
+      const likely = k.softmax(k.reshape(k.add(combined, mask), rows)); // [G·B·M, C]
+      const chosen = k.mul(likely, filled);
+      return { weights: chosen, filling: k.matMul(k.reshape(chosen, together), table) };
+    },
   };
 }
 
-/** `z` `[B, M·d]`. Returns the class weights `[B·M, C]` and the fillings `[B, M·d]`; both are zero where nothing is filled. */
-export function compensate(
-  k: Kernels,
-  plan: CompensatePlan,
-  z: Tensor,
-): { readonly weights: Tensor; readonly filling: Tensor } {
-  const apart = k.biasAdd(k.matMul(z, plan.weights), plan.bias); // [B, M·C]
-  const together = k.matMul(k.mul(apart, plan.shares), plan.sum); // [B, M·C]
-  const likely = k.softmax(k.reshape(k.add(together, plan.mask), plan.rows)); // [B·M, C]
-  const weights = k.mul(likely, plan.filled);
-  return { weights, filling: k.matMul(k.reshape(weights, plan.joined), plan.prototypes) };
-}
-
-function candidates(prototypes: PrototypeSet, { size, present, quality }: CompensateInput) {
+/**
+ * Per board: `shares` `[B, M·C]` of modality j in the distance to class c; `mask` `[B, M·C]` 0 where class c is a candidate
+ * for m, very negative where not; `filled` `[B·M]` 1 where there is something to fill and something to fill it with.
+ */
+function candidates({ prototypes, size, present, quality }: CompensateInput) {
   const { modalities, classes } = prototypes;
   const columns = modalities * classes;
   const known = knownPrototypes(prototypes);
@@ -110,7 +103,7 @@ function candidates(prototypes: PrototypeSet, { size, present, quality }: Compen
   return { shares, mask, filled };
 }
 
-/** 1 at (j·C + c, m·C + c). */
+/** 1 at (j·C + c, m·C + c): sums over modalities, and hands every modality the sum. */
 function sumOverModalities(modalities: number, classes: number): Float32Array {
   const columns = modalities * classes;
   const sum = new Float32Array(columns * columns);
@@ -120,6 +113,7 @@ function sumOverModalities(modalities: number, classes: number): Float32Array {
   return sum;
 }
 
+/** `[M·C, M·d]` the prototypes, one block per modality. */
 function blockDiagonal({ modalities, classes, dim, values, weight }: PrototypeSet): Float32Array {
   const blocks = new Float32Array(modalities * classes * modalities * dim);
   for (let row = 0; row < modalities * classes; row++) {

@@ -8,6 +8,9 @@
  *   offset        ln(|mean|), worst axis               ramp     ln(|mean of last quarter − mean of first|), worst axis
  *   held          longest run in which no axis changes, as a share of the window
  *   level         ln(| |mean vector| − rest |), where rest is gravity for an accelerometer and 0 for anything else
+ * Two are known only while the sensor lies still (both its power and its noise floor are small), and are NaN otherwise:
+ *   gravity       | |mean acceleration| − gravity |     bias     |mean angular rate|
+ * `tilt` needs two modalities (`measure-tilt.ts`) and is NaN here.
  * The constants suit signals of order 1, so values are divided by the unit's scale first: 1 g, 1 rad/s.
  */
 import { medianInPlace } from '../math/stats.ts';
@@ -24,6 +27,9 @@ export const MEASURES = {
   ramp: 7,
   held: 8,
   level: 9,
+  gravity: 10,
+  bias: 11,
+  tilt: 12,
 } as const;
 
 export type MeasureName = keyof typeof MEASURES;
@@ -36,6 +42,14 @@ const UNITS: Readonly<Record<string, { readonly scale: number; readonly rest: nu
   radps: { scale: 1, rest: 0 },
   uT: { scale: 50, rest: 1 },
 };
+
+/** Physical size of "1" of a unit. */
+export function scaleOf(unit: string): number {
+  return UNITS[unit]?.scale ?? 1;
+}
+
+/** Measures of the power and of the noise floor below which a sensor lies still: 0.02 g or rad/s of movement, 0.007 of noise. */
+const STILL = { variance: -8, noise: -5 } as const;
 
 /** What one axis contributes, before logarithms. */
 interface AxisMeasures {
@@ -84,7 +98,12 @@ export function measure(values: Float32Array, channels: number, unit: string): F
   out[MEASURES.offset] = Math.log(offset + 1e-2);
   out[MEASURES.ramp] = Math.log(ramp + 1e-2);
   out[MEASURES.held] = longestHeld(values, channels) / samples;
-  out[MEASURES.level] = Math.log(Math.abs(Math.sqrt(squaredMean) - rest) + 1e-2);
+  const level = Math.abs(Math.sqrt(squaredMean) - rest);
+  out[MEASURES.level] = Math.log(level + 1e-2);
+  const isStill = (out[MEASURES.variance] as number) < STILL.variance && (out[MEASURES.noise] as number) < STILL.noise;
+  out[MEASURES.gravity] = isStill && unit === 'mps2' ? level : Number.NaN;
+  out[MEASURES.bias] = isStill && unit === 'radps' ? level : Number.NaN;
+  out[MEASURES.tilt] = Number.NaN;
   return out;
 }
 

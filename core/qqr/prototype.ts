@@ -33,7 +33,7 @@ export function emptyPrototypes(modalities: number, classes: number, dim: number
 /**
  * A board's own prototypes over one batch of B ≥ 1 windows.
  * @param embeddings per modality `[B, d]`, under the broadcast parameters
- * @param labels `[B]` class indices in [0, classes)
+ * @param labels `[B]` class indices in [0, classes), −1 where unknown: such a window adds nothing
  * @param weights `[B, M]` w ≥ 0; 0 where the modality is absent
  * @returns table with `weight` = Σw in windows
  */
@@ -49,6 +49,7 @@ export function localPrototypes(
   const sums = new Float64Array(set.values.length); // [M, C, d]
   embeddings.forEach((z, m) => {
     labels.forEach((label, i) => {
+      if (label < 0) return;
       const w = weights[i * modalities + m] as number;
       const cell = m * classes + label;
       set.weight[cell] = (set.weight[cell] as number) + w;

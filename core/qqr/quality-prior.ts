@@ -8,7 +8,7 @@
 import type { MeasureName } from './measures.ts';
 
 /** Measures that are judged against what is usual; the others have fixed limits. */
-export type RelativeMeasure = 'highFrequency' | 'noise' | 'jump' | 'offset' | 'ramp' | 'level';
+export type RelativeMeasure = 'highFrequency' | 'noise' | 'jump' | 'offset' | 'ramp' | 'level' | 'tilt';
 
 export interface RelativeRule {
   readonly measure: RelativeMeasure;
@@ -26,6 +26,7 @@ export const RELATIVE_RULES: readonly RelativeRule[] = [
   { measure: 'offset', given: 'noise', bounds: [-5.5, -4.5, -3.5] },
   { measure: 'ramp', given: 'noise', bounds: [-5.5, -4.5, -3.5] },
   { measure: 'level', given: 'noise', bounds: [-5.5, -4.5, -3.5] },
+  { measure: 'tilt', given: 'noise', bounds: [-5.5, -4.5, -3.5] },
 ];
 
 export const ACTIVITY_LEVELS = 4;
@@ -40,6 +41,11 @@ export function activityLevel({ bounds }: RelativeRule, given: number): number {
 /** `[median, spread]` per level of activity. */
 export type Usual = readonly (readonly [number, number])[];
 export type Prior = Readonly<Record<RelativeMeasure, Usual>>;
+
+/** A prior that need not know every measure or level. */
+export type PartialPrior = Readonly<
+  Partial<Record<RelativeMeasure, readonly (readonly [number, number] | undefined)[]>>
+>;
 
 /** Sample rate of the sets it was made from; noise and high frequencies mean something else at another rate. */
 const RATE_HZ = 50;
@@ -82,6 +88,12 @@ export const PRIORS: Readonly<Record<string, Prior>> = {
       [-3.03, 1.06],
       [-3, 1.19],
     ],
+    tilt: [
+      [-4.14, 0.28],
+      [-3.27, 0.86],
+      [-2.81, 0.75],
+      [-2.75, 0.79],
+    ],
   },
   radps: {
     highFrequency: [
@@ -119,6 +131,12 @@ export const PRIORS: Readonly<Record<string, Prior>> = {
       [-3.91, 1.39],
       [-1.12, 0.58],
       [-1.29, 0.61],
+    ],
+    tilt: [
+      [-4.18, 0.16],
+      [-4.09, 0.53],
+      [-3.16, 0.7],
+      [-2.77, 0.77],
     ],
   },
 };

@@ -1,5 +1,5 @@
 /**
- * Opens recorded motion, whatever form it has: a data set by name, a folder of traces, a single trace, or HAPT as published.
+ * Opens recorded motion, whatever form it has: a data set by name, a folder of traces, a single trace, or HAPT or DSADS as published.
  * The one list of what `qqr` accepts as data.
  */
 import { readdir, stat } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { AppError } from '../base/errors.ts';
 import { ARCHIVE_NAME } from './archive.ts';
 import { readRecording, TRACE_NAME } from './csv-reader.ts';
 import { readDataSetFolder, readManifest } from './data-set-folder.ts';
+import { dsadsFolder, isDsadsArchive, readDsads, recognizedAsDsads } from './dsads.ts';
 import { haptFolder, readHapt } from './hapt.ts';
 import type { DataSet } from './recording.ts';
 
@@ -18,7 +19,7 @@ const ACCEPTED = [
   `a name (${NAMED_DATA_SETS.join(', ')})`,
   'a folder with dataset.json',
   'a trace (.csv, .csv.gz) or a folder of traces',
-  'HAPT as published (archive or unpacked folder)',
+  'HAPT or DSADS as published (archive or unpacked folder)',
 ].join('; ');
 
 /**
@@ -33,6 +34,7 @@ export async function openDataSet(nameOrPath: string, directory: string): Promis
   });
   if (found.isDirectory()) return openFolder(nameOrPath);
   if (TRACE_NAME.test(nameOrPath)) return openTraces([nameOrPath], nameOf(nameOrPath));
+  if (await isDsadsArchive(nameOrPath)) return readDsads(nameOrPath);
   if (ARCHIVE_NAME.test(nameOrPath)) return readHapt(nameOrPath);
   throw new AppError('data-format', 'not a kind of file that holds motion', {
     where: nameOrPath,
@@ -53,12 +55,11 @@ async function openFolder(folder: string): Promise<DataSet> {
   if (manifest !== null) return readDataSetFolder(folder, manifest);
   const hapt = await haptFolder(folder);
   if (hapt !== null) return readHapt(hapt);
+  const dsads = await dsadsFolder(folder);
+  if (dsads !== null) return readDsads(dsads);
   const names = (await readdir(folder)).filter((name) => TRACE_NAME.test(name) && !name.startsWith('.')).sort();
-  if (names.length > 0)
-    return openTraces(
-      names.map((name) => join(folder, name)),
-      nameOf(folder),
-    );
+  const paths = names.map((name) => join(folder, name));
+  if (paths.length > 0) return recognizedAsDsads(await openTraces(paths, nameOf(folder)));
   throw new AppError('data-format', 'the folder holds no recorded motion', { where: folder, hint: `give ${ACCEPTED}` });
 }
 

@@ -36,7 +36,7 @@ export function applyFault(
   acStd: Float32Array,
   rng: Rng,
 ): Float32Array {
-  const axes = Array.from({ length: channels }, (_, c) => values.filter((_value, i) => i % channels === c));
+  const axes = Array.from({ length: channels }, (_, c) => axisOf(values, channels, c));
   if (kind === 'burst') emptyReads(axes, severity, rng);
   axes.forEach((axis, c) => {
     const sigma = acStd[c] as number;
@@ -45,7 +45,17 @@ export function applyFault(
     else if (kind === 'stuck') hold(axis, Math.floor(0.6 * (1 - severity) * axis.length));
     else if (kind === 'drift') drift(axis, (0.5 + 3.5 * severity) * sigma, rng);
   });
-  return values.map((_, i) => axes[i % channels]?.[Math.floor(i / channels)] as number);
+  const out = new Float32Array(values.length);
+  axes.forEach((axis, c) => {
+    for (let t = 0; t < axis.length; t++) out[t * channels + c] = axis[t] as number;
+  });
+  return out;
+}
+
+function axisOf(values: Float32Array, channels: number, c: number): Axis {
+  const axis = new Float32Array(values.length / channels);
+  for (let t = 0; t < axis.length; t++) axis[t] = values[t * channels + c] as number;
+  return axis;
 }
 
 /** A kind drawn uniformly from `kinds`, its severity uniformly from [lowest, highest]. */

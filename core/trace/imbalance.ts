@@ -1,25 +1,26 @@
 /**
- * Quantity and quality imbalance by seed (docs/algorithm.md §1): per block of windows (a board's round) one modality vanishes with a rate,
- * and one is degraded with a rate, each degraded window with its own kind of fault and severity.
- * Every block draws from a fork of its own, so that neither more blocks nor other rates shift what a block meets.
+ * Quantity and quality imbalance by seed (docs/algorithm.md §1): per block of windows (a board's round) modalities vanish and one is
+ * degraded as a schedule says, each degraded window with its own kind of fault and severity.
+ * What a block meets depends on its number and the seed only.
  * Nothing is ever taken from a window that has one modality only: a window without any would not exist.
  */
 import type { Rng } from '../math/rng.ts';
 import type { Window } from '../stream/window.ts';
+import type { FailureSchedule } from './failure-schedule.ts';
 import { applyFault, drawFault, type Fault, type FaultKind } from './faults.ts';
 import type { RecordedModality, Recording } from './recording.ts';
 
-export interface ImbalanceOptions {
-  /** Probability per block that a modality, chosen uniformly, is missing. */
-  readonly missingRate: number;
-  /** Probability per block that a modality, chosen uniformly, is degraded (if it is there). */
-  readonly degradedRate: number;
+export interface FaultOptions {
   readonly kinds: readonly FaultKind[];
   /** Range of the severity; the reference uses [0.4, 1]. */
   readonly severity: readonly [number, number];
   /** Per modality and channel, see `acStdOf`. */
   readonly acStd: readonly Float32Array[];
   readonly rng: Rng;
+}
+
+export interface ImbalanceOptions extends FaultOptions {
+  readonly schedule: FailureSchedule;
 }
 
 /** What was done to one modality of one window. */
@@ -41,22 +42,33 @@ export function imbalance(
   windows: readonly Window[],
   options: ImbalanceOptions & { readonly blockWindows: number },
 ): { windows: Window[]; truth: ModalityTruth[][] } {
-  const { kinds, severity, acStd, rng, blockWindows } = options;
+  const { kinds, severity, acStd, rng, schedule, blockWindows } = options;
   const truth: ModalityTruth[][] = [];
+  let block = -1;
+  let failures = schedule(0);
   const changed = windows.map((window, i) => {
-    const ofBlock = rng.fork(`block/${Math.floor(i / blockWindows)}`);
-    const { missing, degraded } = drawBlock(ofBlock, acStd.length, options);
-    const isLast = window.values.filter((values) => values !== null).length === 1;
-    const ofWindow = ofBlock.fork(`window/${i % blockWindows}`);
-    const fault = drawFault(kinds, severity, ofWindow);
+    const place = i % blockWindows;
+    if (place === 0) failures = schedule(++block);
+    const ofWindow = rng.fork(`block/${block}`).fork(`window/${place}`);
+    const gone = takenAway(
+      window.values.map((values) => values !== null),
+      failures.missing,
+    );
+    const fault = failures.degraded < 0 ? null : drawFault(kinds, severity, ofWindow);
     const done = window.values.map((values, m): ModalityTruth => {
-      if (values === null || (m === missing && !isLast)) return { missing: true, fault: null };
-      return { missing: false, fault: m === degraded ? fault : null };
+      if (values === null || gone.has(m)) return { missing: true, fault: null };
+      return { missing: false, fault: m === failures.degraded ? fault : null };
     });
     truth.push(done);
     return changeWindow(window, done, acStd, ofWindow);
   });
   return { windows: changed, truth };
+}
+
+/** Which of the modalities in `wanted` vanish so that at least one of those that are there is left. */
+function takenAway(isThere: readonly boolean[], wanted: readonly number[]): ReadonlySet<number> {
+  const left = isThere.filter((there) => there).length;
+  return new Set(wanted.filter((m) => isThere[m] === true).slice(0, Math.max(0, left - 1)));
 }
 
 /** Modality `m` taken from every window; windows that had nothing else are left out. For evaluation. */
@@ -73,7 +85,7 @@ export function withoutModality(windows: readonly Window[], m: number): Window[]
 export function degraded(
   windows: readonly Window[],
   m: number,
-  { kinds, severity, acStd, rng }: Pick<ImbalanceOptions, 'kinds' | 'severity' | 'acStd' | 'rng'>,
+  { kinds, severity, acStd, rng }: FaultOptions,
 ): Window[] {
   return windows.map((window, i) => {
     const ofWindow = rng.fork(`window/${i}`);
@@ -93,37 +105,25 @@ export function imbalanceRecording(
   recording: Recording,
   options: ImbalanceOptions & { readonly blockSeconds: number },
 ): { recording: Recording; truth: StretchTruth[] } {
-  const blockUs = Math.round(options.blockSeconds * 1e6);
+  const { kinds, severity, rng, schedule, blockSeconds } = options;
+  const blockUs = Math.round(blockSeconds * 1e6);
   const endUs = Math.max(0, ...recording.modalities.map(({ tUs }) => (tUs[tUs.length - 1] ?? -1) + 1));
-  const count = recording.modalities.length;
+  const isThere = recording.modalities.map(({ tUs }) => tUs.length > 0);
   const truth: StretchTruth[] = [];
   for (let block = 0; block * blockUs < endUs; block++) {
-    const ofBlock = options.rng.fork(`block/${block}`);
-    const { missing, degraded: faulty } = drawBlock(ofBlock, count, options);
-    const fault = drawFault(options.kinds, options.severity, ofBlock);
+    const failures = schedule(block);
+    const gone = takenAway(isThere, failures.missing);
     const [fromUs, toUs] = [block * blockUs, (block + 1) * blockUs];
-    if (missing >= 0 && count > 1) truth.push({ fromUs, toUs, modality: missing, missing: true, fault: null });
-    const isThere = faulty !== missing || count === 1;
-    if (faulty >= 0 && isThere) truth.push({ fromUs, toUs, modality: faulty, missing: false, fault });
+    for (const modality of gone) truth.push({ fromUs, toUs, modality, missing: true, fault: null });
+    if (failures.degraded < 0 || gone.has(failures.degraded)) continue;
+    const fault = drawFault(kinds, severity, rng.fork(`fault/${block}`));
+    truth.push({ fromUs, toUs, modality: failures.degraded, missing: false, fault });
   }
   const modalities = recording.modalities.map((modality, m) => {
     const stretches = truth.filter((stretch) => stretch.modality === m);
-    return changeStretches(modality, stretches, options.acStd[m] as Float32Array, options.rng.fork(`modality/${m}`));
+    return changeStretches(modality, stretches, options.acStd[m] as Float32Array, rng.fork(`modality/${m}`));
   });
   return { recording: { ...recording, modalities }, truth };
-}
-
-/** Index of the modality that is missing, and of the one that is degraded; −1 for none. Always draws four numbers. */
-function drawBlock(
-  rng: Rng,
-  modalities: number,
-  { missingRate, degradedRate }: ImbalanceOptions,
-): { missing: number; degraded: number } {
-  const isMissing = rng.next() < missingRate;
-  const missing = rng.int(modalities);
-  const isDegraded = rng.next() < degradedRate;
-  const faulty = rng.int(modalities);
-  return { missing: isMissing ? missing : -1, degraded: isDegraded ? faulty : -1 };
 }
 
 function changeWindow(
@@ -145,36 +145,39 @@ function changeWindow(
   return { ...window, values, completeness };
 }
 
+/** @param stretches of this modality, ascending, apart from each other */
 function changeStretches(
   modality: RecordedModality,
   stretches: readonly StretchTruth[],
   acStd: Float32Array,
   rng: Rng,
 ): RecordedModality {
+  if (stretches.length === 0) return modality;
   const width = modality.channels.length;
-  const values = modality.values.slice();
-  const isKept = new Uint8Array(modality.tUs.length).fill(1);
-  for (const { fromUs, toUs, fault } of stretches) {
-    const from = indexAt(modality.tUs, fromUs);
-    const to = indexAt(modality.tUs, toUs);
-    if (from === to) continue;
-    if (fault === null) isKept.fill(0, from, to);
-    else {
-      const of = applyFault(
-        values.subarray(from * width, to * width),
-        width,
-        fault,
-        acStd,
-        rng.fork(`stretch/${fromUs}`),
-      );
-      values.set(of, from * width);
-    }
-  }
-  return {
-    ...modality,
-    tUs: modality.tUs.filter((_, i) => isKept[i] === 1),
-    values: values.filter((_, i) => isKept[Math.floor(i / width)] === 1),
+  const tUs = new Float64Array(modality.tUs.length);
+  const values = new Float32Array(modality.values.length);
+  let kept = 0;
+  const keep = (from: number, to: number, of: Float32Array) => {
+    tUs.set(modality.tUs.subarray(from, to), kept);
+    values.set(of, kept * width);
+    kept += to - from;
   };
+  let done = 0;
+  const keepUntil = (to: number) => {
+    keep(done, to, modality.values.subarray(done * width, to * width));
+    done = to;
+  };
+  for (const { fromUs, toUs, fault } of stretches) {
+    const to = indexAt(modality.tUs, toUs);
+    keepUntil(indexAt(modality.tUs, fromUs));
+    if (fault !== null && to > done) {
+      const stretch = modality.values.subarray(done * width, to * width);
+      keep(done, to, applyFault(stretch, width, fault, acStd, rng.fork(`stretch/${fromUs}`)));
+    }
+    done = to;
+  }
+  keepUntil(modality.tUs.length);
+  return { ...modality, tUs: tUs.slice(0, kept), values: values.slice(0, kept * width) };
 }
 
 /** Index of the first time at or after `atUs`. */

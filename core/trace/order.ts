@@ -61,10 +61,8 @@ export function recordingOf(
     gapUs = DEFAULT_GAP_US,
   }: { subject: string; modalities: readonly WindowModality[]; gapUs?: number },
 ): Recording {
-  const lengthUs = Math.ceil(
-    Math.max(...modalities.map(({ samples, sampleRateHz }) => (samples * 1e6) / sampleRateHz)),
-  );
-  const startUs = (index: number) => index * (lengthUs + gapUs);
+  const everyUs = burstUs(modalities) + gapUs;
+  const startUs = (index: number) => index * everyUs;
   return {
     subject,
     modalities: modalities.map(({ name, unit, channels, sampleRateHz, samples }, m): RecordedModality => {
@@ -80,6 +78,26 @@ export function recordingOf(
     }),
     labels: withoutRepeats(windows.map(({ label }, index) => ({ tUs: startUs(index), label }))),
   };
+}
+
+/**
+ * The windows that a windower cuts from `recordingOf(windows)` with its default gap: the same samples and labels, numbered and
+ * stamped as the bursts are played. Each must have at least one modality.
+ */
+export function asPlayed(windows: readonly Window[], modalities: readonly WindowModality[]): Window[] {
+  const everyUs = burstUs(modalities) + DEFAULT_GAP_US;
+  return windows.map(({ label, values }, index) => ({
+    index,
+    tStartUs: index * everyUs,
+    label,
+    values,
+    completeness: values.map((of) => (of === null ? 0 : 1)),
+  }));
+}
+
+/** Length of one window played as a burst, microseconds. */
+function burstUs(modalities: readonly WindowModality[]): number {
+  return Math.ceil(Math.max(...modalities.map(({ samples, sampleRateHz }) => (samples * 1e6) / sampleRateHz)));
 }
 
 /**

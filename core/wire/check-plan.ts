@@ -2,7 +2,14 @@
  * A parsed round plan → plain data within every bound of qqr.proto. A board builds its network and its buffers from these
  * numbers, so each is bounded before anything is allocated by it.
  */
-import type { Fill, TrainSettings } from '../model/settings.ts';
+import {
+  type AlignLoss,
+  canBeSparse,
+  type Fill,
+  type ModelCode,
+  type PrototypeCode,
+  type TrainSettings,
+} from '../model/settings.ts';
 import type { ModalitySpec, ModelSpec } from '../model/spec.ts';
 import { isBits } from '../quant/affine.ts';
 import type { RoundPlan } from './downlink.ts';
@@ -11,7 +18,10 @@ import type * as pb from './gen/qqr_pb.ts';
 import * as limits from './limits.ts';
 
 const KINDS = ['statistics', 'training', 'finished'] as const;
-const FILLS = ['zero-input', 'zero-embedding', 'pnr'] as const satisfies readonly Fill[];
+const FILLS = ['zero-input', 'zero-embedding', 'pnr', 'label'] as const satisfies readonly Fill[];
+const ALIGN_LOSSES = ['contrastive', 'distance'] as const satisfies readonly AlignLoss[];
+const MODEL_CODES = ['packed', 'affine', 'stochastic', 'sign'] as const satisfies readonly ModelCode[];
+const PROTOTYPE_CODES = ['affine', 'stochastic'] as const satisfies readonly PrototypeCode[];
 
 /** Refuses 'malformed' for unknown words and missing parts, 'out-of-range' for numbers out of bounds. */
 export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
@@ -27,7 +37,8 @@ export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
   return { ok: true, value: { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value } };
 }
 
-function toSpec({ modalities, classes, conv, embedding, hidden }: pb.ModelSpec): Decoded<ModelSpec> {
+function toSpec(message: pb.ModelSpec): Decoded<ModelSpec> {
+  const { modalities, classes, conv, embedding, hidden, windowStatistics } = message;
   if (!isWithin(modalities.length, 1, limits.MAX_MODALITIES))
     return refuse('out-of-range', `${modalities.length} modalities`);
   if (!areTexts(modalities.map((modality) => modality.name))) return refuse('malformed', 'names of modalities');
@@ -45,7 +56,7 @@ function toSpec({ modalities, classes, conv, embedding, hidden }: pb.ModelSpec):
     checked.push(one.value);
   }
   const layers = conv.map(({ filters, kernel, stride }) => ({ filters, kernel, stride }));
-  return { ok: true, value: { modalities: checked, classes, conv: layers, embedding, hidden } };
+  return { ok: true, value: { modalities: checked, classes, conv: layers, embedding, hidden, windowStatistics } };
 }
 
 function toModality({ name, unit, channels, sampleRateHz, samples }: pb.ModalitySpec): Decoded<ModalitySpec> {
@@ -61,6 +72,11 @@ function toSettings(message: pb.TrainSettings): Decoded<TrainSettings> {
   const { $typeName, $unknown, ...settings } = message;
   const fill = FILLS.find((known) => known === settings.fill);
   if (fill === undefined) return refuse('malformed', 'an unknown way to fill');
+  const alignLoss = ALIGN_LOSSES.find((known) => known === settings.alignLoss);
+  if (alignLoss === undefined) return refuse('malformed', 'an unknown way to align');
+  const modelCode = MODEL_CODES.find((known) => known === settings.modelCode);
+  const prototypeCode = PROTOTYPE_CODES.find((known) => known === settings.prototypeCode);
+  if (modelCode === undefined || prototypeCode === undefined) return refuse('malformed', 'an unknown code');
   if (!areTexts([settings.strategy])) return refuse('malformed', 'the name of the strategy');
   const isPositive = (value: number) => value > 0 && Number.isFinite(value);
   if (!isPositive(settings.learningRate)) return refuse('out-of-range', `a learning rate of ${settings.learningRate}`);
@@ -68,12 +84,23 @@ function toSettings(message: pb.TrainSettings): Decoded<TrainSettings> {
     return refuse('out-of-range', 'a temperature');
   if (settings.alignWeight !== 0 && !isPositive(settings.alignWeight))
     return refuse('out-of-range', 'the weight of alignment');
+  if (!isWithin(settings.evidenceWeight, 0, 100)) return refuse('out-of-range', 'the weight of evidence');
+  if (settings.proximalWeight !== 0 && !isPositive(settings.proximalWeight))
+    return refuse('out-of-range', 'the pull to the broadcast model');
+  if (!isWithin(settings.rehearseFaults, 0, 1) || !isWithin(settings.rehearseMissing, 0, 1))
+    return refuse('out-of-range', 'a share of rehearsed windows');
   if (!isWithin(settings.localSteps, 1, limits.MAX_LOCAL_STEPS))
     return refuse('out-of-range', `${settings.localSteps} steps`);
   if (!isWithin(settings.windowsPerRound, 1, limits.MAX_WINDOWS))
     return refuse('out-of-range', `${settings.windowsPerRound} windows`);
   if (!isBits(settings.prototypeBits) || !isBits(settings.modelBits)) return refuse('out-of-range', 'bits of a value');
-  return { ok: true, value: { ...settings, fill } };
+  if (!(settings.modelShare > 0 && settings.modelShare <= 1))
+    return refuse('out-of-range', `a share of ${settings.modelShare}`);
+  if (settings.modelShare < 1 && !canBeSparse({ modelCode, modelBits: settings.modelBits }))
+    return refuse('out-of-range', 'a share of values whose code cannot be sparse');
+  if (!isWithin(settings.modelEvery, 1, limits.MAX_MODEL_EVERY))
+    return refuse('out-of-range', `a model every ${settings.modelEvery} rounds`);
+  return { ok: true, value: { ...settings, fill, alignLoss, modelCode, prototypeCode } };
 }
 
 function isWithin(value: number, least: number, most: number): boolean {

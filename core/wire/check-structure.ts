@@ -5,6 +5,7 @@
  */
 import type { ModelSpec } from '../model/spec.ts';
 import { isBits } from '../quant/affine.ts';
+import { scaleCount } from '../quant/coded.ts';
 import { isCleanlyPacked, packedBytes } from '../quant/pack.ts';
 import { type Refusal, refuse } from './frame.ts';
 import type * as pb from './gen/qqr_pb.ts';
@@ -29,9 +30,9 @@ export function checkStructure(message: pb.Update, expect: Asked): Refusal | nul
   return (
     checkCounts(message) ??
     checkModalities(message, expect) ??
-    (expect.kind === 'statistics' && message.model.length > 0
+    (expect.kind === 'statistics' && (message.model.length > 0 || message.coded !== undefined)
       ? refuse('malformed', 'a model in the statistics round')
-      : checkModel(message.model, expect))
+      : (checkModel(message.model, expect) ?? checkCoded(message, expect)))
   );
 }
 
@@ -129,6 +130,27 @@ function checkModel(model: readonly pb.GroupDelta[], { layout }: Asked): Refusal
     }
   }
   return null;
+}
+
+/** All but the body, which can only be checked by reading it (`checkDelta`). */
+function checkCoded({ coded, model }: pb.Update, { layout }: Asked): Refusal | null {
+  if (coded === undefined) return null;
+  if (model.length > 0) return refuse('malformed', 'a coded model beside a plain one');
+  const { groups, bits, sparse, scales } = coded;
+  if (groups.length === 0) return refuse('malformed', 'a coded model of nothing');
+  let previous = -1;
+  const sizes: number[] = [];
+  for (const group of groups) {
+    const index = layout.findIndex((known) => known.group === group);
+    if (index <= previous) return refuse('malformed', `group ${group} does not exist or is out of order`);
+    sizes.push(...(layout[index] as GroupShape).sizes);
+    previous = index;
+  }
+  if (!isBits(bits) || bits === 32) return refuse('malformed', `a coded model of ${bits} bits`);
+  const expected = 4 * scaleCount(sparse, sizes);
+  return scales.length === expected
+    ? null
+    : refuse('malformed', `${scales.length} bytes of scales, expected ${expected}`);
 }
 
 function checkQuantized(quantized: pb.Quantized | undefined, length: number, where: string): Refusal | null {

@@ -1,12 +1,16 @@
 /**
- * The reals of an update, after its structure: finite → in range → delta not too long. Bounds and their reason: `limits.ts`.
+ * The reals of an update, after its structure: finite → in range → the coded body can be read → delta not too long.
+ * Bounds and their reason: `limits.ts`.
  */
 
 import type { ChannelSums } from '../qqr/normalization.ts';
-import { boundsOf, dequantize, type Quantized } from '../quant/affine.ts';
+import { boundsOf, type Quantized } from '../quant/affine.ts';
+import { boundsOfCoded } from '../quant/coded.ts';
+import type { Asked } from './check-structure.ts';
 import { type Refusal, refuse } from './frame.ts';
-import { MAX_CHANNEL_SUM, MAX_LOSS_SUM, MAX_VALUE, SUM_RESOLUTION } from './limits.ts';
-import type { Update } from './update.ts';
+import { MAX_CHANNEL_SUM, MAX_LOSS_SUM, MAX_VALUE, SUM_RESOLUTION, type UpdateLimits } from './limits.ts';
+import { groupValues } from './model-values.ts';
+import type { CodedModel, Update } from './update.ts';
 
 /** 'not-finite' when any real is NaN or infinite. */
 export function checkFinite(update: Update): Refusal | null {
@@ -21,7 +25,7 @@ export function checkFinite(update: Update): Refusal | null {
     const { lo, hi } = boundsOf(values);
     if (!Number.isFinite(lo) || !Number.isFinite(hi)) return refuse('not-finite', where);
   }
-  return null;
+  return update.coded?.scales.every(Number.isFinite) === false ? refuse('not-finite', 'a scale of the model') : null;
 }
 
 /** 'out-of-range' when a real is where no honest board's can be. */
@@ -39,19 +43,33 @@ export function checkRanges(update: Update): Refusal | null {
     if (Math.abs(lo) > MAX_VALUE || Math.abs(hi) > MAX_VALUE)
       return refuse('out-of-range', `${where}: a value beyond ±${MAX_VALUE}`);
   }
-  return null;
+  return update.coded === null ? null : checkScales(update.coded);
 }
 
-/** 'norm-too-large' when the dequantized delta of all groups together is longer than `maxDeltaNorm`. */
-export function checkNorm(update: Update, maxDeltaNorm: number): Refusal | null {
-  let sum = 0;
-  for (const { tensors } of update.model) {
-    for (const tensor of tensors) for (const value of dequantize(tensor)) sum += value * value;
+function checkScales(coded: CodedModel): Refusal | null {
+  for (let i = 0; i < coded.scales.length; i += 2) {
+    const [lo, step] = [coded.scales[i] as number, coded.scales[i + 1] as number];
+    if (coded.sparse ? lo < 0 || step < 0 : step <= 0) return refuse('out-of-range', `scales ${lo} and ${step}`);
   }
+  const { lo, hi } = boundsOfCoded(coded);
+  return lo < -MAX_VALUE || hi > MAX_VALUE
+    ? refuse('out-of-range', `the coded model: a value beyond ±${MAX_VALUE}`)
+    : null;
+}
+
+/** 'malformed' when the coded model cannot be read, 'norm-too-large' when the delta of all groups together is longer than it may be. */
+export function checkDelta(
+  update: Update,
+  { layout, limits }: Pick<Asked, 'layout'> & { readonly limits: UpdateLimits },
+): Refusal | null {
+  const groups = groupValues(update, layout);
+  if (groups === null) return refuse('malformed', 'the coded model does not end with its last value');
+  let sum = 0;
+  for (const { values } of groups) for (const value of values) sum += value * value;
   const norm = Math.sqrt(sum);
-  return norm <= maxDeltaNorm
+  return norm <= limits.maxDeltaNorm
     ? null
-    : refuse('norm-too-large', `delta of norm ${norm.toPrecision(4)}, at most ${maxDeltaNorm}`);
+    : refuse('norm-too-large', `delta of norm ${norm.toPrecision(4)}, at most ${limits.maxDeltaNorm}`);
 }
 
 /** Every quantized vector of the update with a name for it. */

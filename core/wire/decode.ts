@@ -2,16 +2,17 @@
  * An update's way in: bytes from a stranger → a checked `Update`, or a reason. Never throws, builds nothing of a size that
  * the payload only claims. The order is part of the contract (a counter per reason is only worth something when the first
  * failing check is always the same one):
- *   size → frame → protocol → device → shape hash → round → version → structure → finite → ranges → norm.
+ *   size → frame → protocol → device → shape hash → round → version → structure → finite → ranges → coded body → norm.
  * What passes satisfies every limit of `limits.ts`, so that the aggregator's sums are exact. Wire contract: qqr.proto.
  */
 import type { Quantized } from '../quant/affine.ts';
+import { unpackFloat32 } from '../quant/raw.ts';
 import { type Asked, checkStructure, type GroupShape } from './check-structure.ts';
-import { checkFinite, checkNorm, checkRanges } from './check-values.ts';
+import { checkDelta, checkFinite, checkRanges } from './check-values.ts';
 import { parseFrame, type Refusal, refuse } from './frame.ts';
 import * as pb from './gen/qqr_pb.ts';
 import type { UpdateLimits } from './limits.ts';
-import type { GroupDelta, ModalityReport, Update } from './update.ts';
+import type { CodedModel, GroupDelta, ModalityReport, Update } from './update.ts';
 
 /** What the aggregator asked for: an update that does not fit is refused. */
 export interface UpdateExpectation extends Asked {
@@ -40,7 +41,7 @@ export function decodeUpdate(
   const misfit = checkAddress(message, expect) ?? checkStructure(message, expect);
   if (misfit !== null) return { ...misfit, key };
   const update = toUpdate(message, expect);
-  const fault = checkFinite(update) ?? checkRanges(update) ?? checkNorm(update, expect.limits.maxDeltaNorm);
+  const fault = checkFinite(update) ?? checkRanges(update) ?? checkDelta(update, expect);
   return fault === null ? { ok: true, value: update } : { ...fault, key };
 }
 
@@ -74,6 +75,7 @@ function toUpdate(message: pb.Update, { spec, layout }: UpdateExpectation): Upda
     online: { correct, count, lossSum },
     modalities: message.modalities.map((report) => toModalityReport(report, spec.embedding)),
     model: message.model.map((delta) => toGroupDelta(delta, layout)),
+    coded: message.coded === undefined ? null : toCodedModel(message.coded),
   };
 }
 
@@ -93,6 +95,10 @@ function toPrototypes({ classes, weights, values }: pb.Prototypes, dim: number):
 function toGroupDelta({ group, tensors }: pb.GroupDelta, layout: readonly GroupShape[]): GroupDelta {
   const shape = layout.find((known) => known.group === group) as GroupShape;
   return { group, tensors: tensors.map((tensor, i) => toQuantized(tensor, shape.sizes[i] as number)) };
+}
+
+function toCodedModel({ groups, bits, sparse, scales, body }: pb.CodedModel): CodedModel {
+  return { groups, bits, sparse, scales: unpackFloat32(scales), body: new Uint8Array(body) };
 }
 
 function toQuantized({ bits, lo, step, packed }: pb.Quantized, length: number): Quantized {

@@ -46,6 +46,7 @@ export const MAX_CONV_LAYERS = 8;
 export const MAX_LAYER_SIZE = 2 ** 12;
 export const MAX_EMBEDDING = 256;
 export const MAX_LOCAL_STEPS = 1000;
+export const MAX_MODEL_EVERY = 1000;
 
 /** Bytes of a message, either way, unless configured otherwise: 12 times the reference model in float32. */
 export const MAX_PAYLOAD_BYTES = 2 ** 20;

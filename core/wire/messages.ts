@@ -13,16 +13,17 @@ import { packFloat32, packFloat64 } from '../quant/raw.ts';
 import type { DeviceStatus, Receipt, RoundClosed, RoundPlan } from './downlink.ts';
 import * as pb from './gen/qqr_pb.ts';
 import { PROTOCOL } from './limits.ts';
-import type { GroupDelta, ModalityReport, QuantizedPrototypes, Update } from './update.ts';
+import type { CodedModel, GroupDelta, ModalityReport, QuantizedPrototypes, Update } from './update.ts';
 
 export function encodeUpdate(update: Update): Uint8Array {
-  const { online, modalities, model, ...rest } = update;
+  const { online, modalities, model, coded, ...rest } = update;
   return binary(pb.UpdateSchema, {
     ...rest,
     protocol: PROTOCOL,
     online: create(pb.OnlineSchema, online),
     modalities: modalities.map(toModalityReport),
     model: model.map(toGroupDelta),
+    ...(coded !== null && { coded: toCodedModel(coded) }),
   });
 }
 
@@ -30,7 +31,7 @@ export function encodeUpdate(update: Update): Uint8Array {
 export interface PartSizes {
   /** Prototype submessages of all modalities, with their tags and lengths. */
   readonly prototypes: number;
-  /** Model groups, with their tags and lengths. */
+  /** Model groups, plain or coded, with their tags and lengths. */
   readonly model: number;
   /** The whole payload. */
   readonly payload: number;
@@ -41,13 +42,14 @@ export interface PartSizes {
 /** Sizes of `update` on the wire; `paramCount` is the number of parameters of the full model. */
 export function sizeOfParts(update: Update, paramCount: number): PartSizes {
   let prototypes = 0;
-  let fp32 = update.model.length > 0 ? 4 * paramCount : 0;
+  const { coded } = update;
+  let fp32 = update.model.length > 0 || coded !== null ? 4 * paramCount : 0;
   for (const { prototypes: sent } of update.modalities) {
     if (sent === null) continue;
     prototypes += fieldBytes(toBinary(pb.PrototypesSchema, toPrototypes(sent)).length);
     fp32 += 4 * sent.values.length;
   }
-  let model = 0;
+  let model = coded === null ? 0 : fieldBytes(toBinary(pb.CodedModelSchema, toCodedModel(coded)).length);
   for (const group of update.model) model += fieldBytes(toBinary(pb.GroupDeltaSchema, toGroupDelta(group)).length);
   return { prototypes, model, payload: encodeUpdate(update).length, fp32 };
 }
@@ -67,6 +69,7 @@ export function encodeRoundPlan(plan: RoundPlan): Uint8Array {
       conv: spec.conv.map((layer) => create(pb.ConvLayerSchema, layer)),
       embedding: spec.embedding,
       hidden: spec.hidden,
+      windowStatistics: spec.windowStatistics,
     }),
     settings: create(pb.TrainSettingsSchema, settings),
   });
@@ -127,6 +130,10 @@ function toPrototypes({ classes, weights, values }: QuantizedPrototypes): pb.Pro
 
 function toGroupDelta({ group, tensors }: GroupDelta): pb.GroupDelta {
   return create(pb.GroupDeltaSchema, { group, tensors: tensors.map(toQuantized) });
+}
+
+function toCodedModel({ groups, bits, sparse, scales, body }: CodedModel): pb.CodedModel {
+  return create(pb.CodedModelSchema, { groups: [...groups], bits, sparse, scales: packFloat32(scales), body });
 }
 
 function toQuantized({ bits, lo, step, packed }: Quantized): pb.Quantized {

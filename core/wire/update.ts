@@ -4,6 +4,7 @@
  */
 import type { ChannelSums } from '../qqr/normalization.ts';
 import type { Quantized } from '../quant/affine.ts';
+import type { Coded } from '../quant/coded.ts';
 
 export interface ModalityReport {
   /** Windows that had the modality. */
@@ -34,6 +35,12 @@ export interface GroupDelta {
   readonly tensors: readonly Quantized[];
 }
 
+/** The parameters of some groups in one entropy-coded piece; its vectors are their tensors in the order of the layout. */
+export interface CodedModel extends Coded {
+  /** As `GroupDelta.group`, at least one, in the order of the layout. */
+  readonly groups: readonly number[];
+}
+
 export interface Update {
   /** Must equal the device of the topic it came on. */
   readonly device: string;
@@ -53,8 +60,10 @@ export interface Update {
   readonly online: { readonly correct: number; readonly count: number; readonly lossSum: number };
   /** One per modality of the spec, in its order. */
   readonly modalities: readonly ModalityReport[];
-  /** Empty in round 0 and when the model does not travel this round. */
+  /** Empty in round 0, when the model does not travel this round, and beside `coded`. */
   readonly model: readonly GroupDelta[];
+  /** The same in fewer bytes, or null. */
+  readonly coded: CodedModel | null;
 }
 
 /** Why the aggregator does not count an update. Closed: dashboards and counters enumerate it. */

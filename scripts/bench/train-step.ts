@@ -8,7 +8,7 @@ import type { Batch } from '../../core/model/batch.ts';
 import type { Network } from '../../core/model/network.ts';
 import { createNetwork } from '../../core/model/network-tf.ts';
 import { initParams } from '../../core/model/params.ts';
-import type { Fill, TrainSettings } from '../../core/model/settings.ts';
+import { DEFAULT_SETTINGS, type Fill, type TrainSettings } from '../../core/model/settings.ts';
 import { type ModelSpec, REFERENCE_NETWORK } from '../../core/model/spec.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 
@@ -52,6 +52,7 @@ console.log(`tensors: ${before} before, ${network.tensorCount()} after`);
 
 function train(network: Network, batch: Batch, fill: Fill, alignWeight: number): void {
   const settings: TrainSettings = {
+    ...DEFAULT_SETTINGS,
     strategy: 'bench',
     learningRate: 0.1,
     localSteps: STEPS,

@@ -9,7 +9,9 @@ import { dataDirectory } from '../data/data-directory.ts';
 import { createProgress } from '../progress.ts';
 import { renderTable } from '../report/table.ts';
 import { writeReport } from '../report/write.ts';
+import { parseOutage, parsePhase, parseScope, parseSeverity, parseTestFaults } from './failure-options.ts';
 import {
+  parseBoards,
   parseKinds,
   parseRate,
   parseSeeds,
@@ -40,8 +42,20 @@ interface CommandLine {
   testSubjects?: string;
   classes?: string;
   order: 'shuffled' | 'recorded';
+  boards: string;
+  modalities?: string;
+  fillUp?: boolean;
+  labelled: string;
   missing: string;
+  missingPer: string;
+  missingModality?: string;
   degraded: string;
+  degradedPer: string;
+  degradedModality?: string;
+  severity: string;
+  phase: string[];
+  outage: string[];
+  testFaults: string;
   kinds: string;
   strategy: string;
   set: string[];
@@ -57,6 +71,7 @@ interface CommandLine {
   state?: string;
   report?: string;
   json?: boolean;
+  readonly windowStatistics: boolean;
 }
 
 export function replayCommand(): Command {
@@ -65,17 +80,34 @@ export function replayCommand(): Command {
     .description('Play recordings as a fleet of boards, one per subject, that learn together through a real broker.')
     .argument('[traces...]', 'trace files (CSV or CSV.gz)')
     .option('--data <name|path>', 'a data set instead of traces: a name (see qqr data list), an archive or a folder')
-    .option('--split <split>', "test subjects: 'published', or 'random:N' drawn for each seed", 'random:2')
+    .option(
+      '--split <split>',
+      'test subjects: published, random:N (drawn for each seed), leave-out:NAME, leave-one-out, or validation:N',
+      'random:2',
+    )
     .option('--test-subjects <names>', 'these subjects for test, separated by commas')
+    .option('--boards <kind>', "one per 'subject', or 'dirichlet:BOARDS:ALPHA'", 'subject')
+    .option('--modalities <names>', 'use these only, separated by commas')
     .option('--classes <names>', "class names, separated by commas (default: the data set's)")
     .addOption(
       new Option('--order <order>', "each subject's windows in random order, or as recorded")
         .choices(['shuffled', 'recorded'])
         .default(d.order),
     )
+    .option('--fill-up', 'a board with too few windows for all rounds lives windows again')
+    .option('--labelled <share>', 'share of the windows whose label the board is told', String(d.labelled))
     .option('--missing <rate>', 'probability that a board lacks one modality in a round', '0')
+    .option('--missing-per <scope>', 'what is drawn: board-round, round (all boards alike) or board', d.missingPer)
+    .option('--missing-modality <name>', 'the one that goes missing (default: drawn)')
     .option('--degraded <rate>', 'probability that one modality of a board is degraded in a round', '0')
+    .option('--degraded-per <scope>', 'the same for degradation', d.degradedPer)
+    .option('--degraded-modality <name>', 'the one that is degraded (default: drawn)')
+    .option('--severity <range>', 'of degradation, 0 (mild) to 1', d.severity.join('-'))
+    .option('--phase <until:key=value...>', 'other rates up to a round, e.g. 10:missing=90%,missing-per=round', [])
+    .option('--outage <boards:modality:from-until...>', 'a sensor that dies, e.g. anna:gyr:10-20 or 50%:acc:5-', [])
+    .option('--test-faults <list>', 'further tests: kinds, severities such as 0.4, nothing (no modality at all)', '')
     .option('--kinds <names>', 'kinds of degradation', FAULT_KINDS.join(','))
+    .option('--no-window-statistics', 'encoders see the samples only, not mean and power of each channel too')
     .option('--strategy <name>', 'see qqr server run --help', d.strategy)
     .option('--set <key=value...>', 'change a setting of the strategy, e.g. learningRate=0.2 modelBits=4', [])
     .option('--seeds <n|list>', 'how many seeds (1 to n), or which', '1')
@@ -119,9 +151,22 @@ function optionsOf(line: CommandLine): ReplayOptions {
     split: parseSplit(line.testSubjects ?? line.split),
     classes: line.classes?.split(',').map((name) => name.trim()) ?? null,
     order: line.order,
+    boards: parseBoards(line.boards),
+    modalities: line.modalities?.split(',').map((name) => name.trim()) ?? null,
+    fillUp: line.fillUp === true,
+    labelled: parseRate(line.labelled),
     missingRate: parseRate(line.missing),
+    missingPer: parseScope(line.missingPer),
+    missingModality: line.missingModality ?? null,
     degradedRate: parseRate(line.degraded),
+    degradedPer: parseScope(line.degradedPer),
+    degradedModality: line.degradedModality ?? null,
+    phases: line.phase.map(parsePhase),
+    outages: line.outage.map(parseOutage),
     kinds: parseKinds(line.kinds),
+    severity: parseSeverity(line.severity),
+    testFaults: parseTestFaults(line.testFaults),
+    windowStatistics: line.windowStatistics,
     strategy: parseStrategy(line.strategy),
     settings: parseSettings(line.set),
     seeds: parseSeeds(line.seeds),

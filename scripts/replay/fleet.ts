@@ -96,6 +96,7 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
       strategy: { name: options.strategy, ...options.settings },
       model: {
         windowSeconds: options.windowSeconds,
+        windowStatistics: options.windowStatistics,
         classes: plan.classes,
         modalities: plan.modalities.map(({ name, unit, channels, sampleRateHz }) => ({
           name,
@@ -111,12 +112,13 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
 }
 
 function startBoard(
-  { device, recording }: BoardPlan,
+  { device, recording: recorded }: BoardPlan,
   options: ReplayOptions,
   url: string,
   stateDir: string,
   networkFor: NetworkFor,
 ) {
+  const recording = recorded();
   const source = { header: recording, events: () => eventsOf(recording) };
   return startAgent({
     config: parseAgentConfig(

@@ -1,22 +1,34 @@
 /** What a replay can be asked for, checked; shared by `qqr replay` and the demo. */
 import { AppError } from '../../core/base/errors.ts';
+import type { FailurePlan } from '../../core/trace/failure-schedule.ts';
 import { FAULT_KINDS, type FaultKind } from '../../core/trace/faults.ts';
 import { STRATEGY_NAMES, type StrategyName, type StrategyOverrides } from '../../server/strategies/registry.ts';
 
-export interface ReplayOptions {
+/** What fails and when is the part that comes from `FailurePlan`: rates, scopes, phases, outages. */
+export interface ReplayOptions extends FailurePlan {
   /** Name of the run in tables and reports. */
   readonly title: string;
   /** Which subjects are held out for test. */
   readonly split: Split;
+  /** How the windows of the subjects that are not for test become boards. */
+  readonly boards: BoardsBy;
+  /** Names of the modalities to use; null = all. */
+  readonly modalities: readonly string[] | null;
   /** Class names; null = the data set's own. */
   readonly classes: readonly string[] | null;
   /** Play each subject's windows in random order (the setting of the published experiments), or as recorded. */
   readonly order: 'shuffled' | 'recorded';
-  /** Probability that a board lacks one modality in a round. */
-  readonly missingRate: number;
-  /** Probability that one modality of a board is degraded in a round. */
-  readonly degradedRate: number;
+  /** A board with too few windows for all rounds lives windows again, in a new random order, so that every board takes part in every round. */
+  readonly fillUp: boolean;
+  /** Share of a board's windows whose label it is told, in (0, 1]. */
+  readonly labelled: number;
   readonly kinds: readonly FaultKind[];
+  /** Least and greatest severity of injected faults, drawn uniformly per window, in [0, 1]. */
+  readonly severity: readonly [number, number];
+  /** Further conditions of the test, beside each modality missing and each degraded by any kind. */
+  readonly testFaults: readonly TestFault[];
+  /** Encoders also see mean and power of each channel (`core/model/window-statistics.ts`). */
+  readonly windowStatistics: boolean;
   readonly strategy: StrategyName;
   /** Changes to the strategy's settings. */
   readonly settings: StrategyOverrides;
@@ -40,15 +52,46 @@ export type Split =
   | { readonly kind: 'published' }
   /** As many subjects, drawn anew for each seed. */
   | { readonly kind: 'random'; readonly testSubjects: number }
+  /** Seed s holds out the s-th subject alone, counting on from the first after the last. */
+  | { readonly kind: 'leave-one-out' }
+  /** As many subjects, drawn anew for each seed, of those that the published split trains on; its test subjects take no part at all. */
+  | { readonly kind: 'validation'; readonly testSubjects: number }
   | { readonly kind: 'named'; readonly testSubjects: readonly string[] };
+
+export type BoardsBy =
+  | { readonly kind: 'subject' }
+  /**
+   * The windows of all subjects, mixed, and the windows of each class dealt to `boards` boards in shares drawn from a Dirichlet distribution:
+   * the smaller alpha, the more a board's classes differ from another's.
+   */
+  | { readonly kind: 'dirichlet'; readonly boards: number; readonly alpha: number };
+
+/**
+ * `kinds`: each modality with each kind of fault alone, as `acc/stuck`; a number: the same at that severity, as `acc/stuck/0.4`;
+ * `nothing`: no modality at all, as `nothing`.
+ */
+export type TestFault = 'kinds' | 'nothing' | number;
 
 export const REPLAY_DEFAULTS: Omit<ReplayOptions, 'title'> = {
   split: { kind: 'random', testSubjects: 2 },
+  boards: { kind: 'subject' },
+  modalities: null,
   classes: null,
   order: 'shuffled',
+  fillUp: false,
+  labelled: 1,
   missingRate: 0,
+  missingPer: 'board-round',
+  missingModality: null,
   degradedRate: 0,
+  degradedPer: 'board-round',
+  degradedModality: null,
+  phases: [],
+  outages: [],
   kinds: FAULT_KINDS,
+  severity: [0.4, 1],
+  testFaults: [],
+  windowStatistics: true,
   strategy: 'qqr',
   settings: {},
   seeds: [1],
@@ -62,12 +105,25 @@ export const REPLAY_DEFAULTS: Omit<ReplayOptions, 'title'> = {
   stateDir: null,
 };
 
-/** `published`, `random:N` or subject names separated by commas. */
+/** `published`, `random:N`, `validation:N`, `leave-one-out`, `leave-out:NAME` or subject names separated by commas. */
 export function parseSplit(text: string): Split {
-  if (text === 'published') return { kind: 'published' };
-  const drawn = /^random:(\d+)$/.exec(text);
-  if (drawn) return { kind: 'random', testSubjects: Number(drawn[1]) };
+  if (text === 'published' || text === 'leave-one-out') return { kind: text };
+  const [, kind, count] = /^(random|validation):(\d+)$/.exec(text) ?? [];
+  if (kind !== undefined) return { kind: kind as 'random' | 'validation', testSubjects: Number(count) };
+  const alone = /^leave-out:(.+)$/.exec(text);
+  if (alone) return { kind: 'named', testSubjects: [alone[1] as string] };
   return { kind: 'named', testSubjects: text.split(',').map((name) => name.trim()) };
+}
+
+/** `subject` or `dirichlet:BOARDS:ALPHA`. */
+export function parseBoards(text: string): BoardsBy {
+  if (text === 'subject') return { kind: 'subject' };
+  const [, boards, alpha] = /^dirichlet:(\d+):(\d*\.?\d+)$/.exec(text) ?? [];
+  if (Number(boards) >= 1 && Number(alpha) > 0)
+    return { kind: 'dirichlet', boards: Number(boards), alpha: Number(alpha) };
+  throw new AppError('usage', `not a way to make boards: ${text}`, {
+    hint: 'subject, or dirichlet:BOARDS:ALPHA, for example dirichlet:5:0.3',
+  });
 }
 
 /** `5` → 1…5; `3,7,11` → those. */

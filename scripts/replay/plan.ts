@@ -4,24 +4,29 @@
  */
 import { AppError } from '../../core/base/errors.ts';
 import { createRng, type Rng } from '../../core/math/rng.ts';
-import type { BatchWindow } from '../../core/model/batch.ts';
 import type { WindowModality } from '../../core/stream/align.ts';
 import type { Window } from '../../core/stream/window.ts';
+import { type Fleet, failureSchedule } from '../../core/trace/failure-schedule.ts';
 import { acStdOf } from '../../core/trace/faults.ts';
-import { degraded, type ImbalanceOptions, imbalance, imbalanceRecording } from '../../core/trace/imbalance.ts';
-import { joinRecordings, playlist, recordingOf } from '../../core/trace/order.ts';
+import { type ImbalanceOptions, imbalance, imbalanceRecording } from '../../core/trace/imbalance.ts';
+import { asPlayed, recordingOf, windowsOf } from '../../core/trace/order.ts';
 import type { DataSet, Recording } from '../../core/trace/recording.ts';
 import type { HoldoutWindows } from '../../server/holdout.ts';
+import { checkOptions, checkOutages } from './check-options.ts';
 import type { ReplayOptions } from './options.ts';
-
-/** Severity of injected faults, drawn uniformly per window. */
-const SEVERITY: readonly [number, number] = [0.4, 1];
+import { type BoardStream, dealtByClass, filledUp, toldLabels } from './streams.ts';
+import { type Cutting, subjectRecording, subjectWindows, withModalities } from './subject-windows.ts';
+import { splitSubjects } from './subjects.ts';
+import { testWindows } from './test-windows.ts';
 
 export interface BoardPlan {
   readonly device: string;
-  readonly recording: Recording;
-  /** Labelled windows that it will be cut into. */
-  readonly windows: number;
+  /** Exactly what the board's windower cuts from `recording()`, in order, unlabelled windows too. */
+  readonly windows: readonly Window[];
+  /** What each of them truly is, whether or not the board is told. */
+  readonly truth: readonly (string | null)[];
+  /** What the board's sensor plays; made when it is asked for. */
+  recording(): Recording;
 }
 
 export interface FleetPlan {
@@ -33,123 +38,155 @@ export interface FleetPlan {
   readonly holdout: HoldoutWindows;
 }
 
-/** @param windowsPerRound B: a board's faults come and go in blocks of that many windows */
+/** What the steps of making a plan share. */
+interface Planning {
+  readonly dataSet: DataSet;
+  readonly options: ReplayOptions;
+  readonly windowsPerRound: number;
+  readonly cutting: Cutting;
+  readonly classes: readonly string[];
+  readonly rng: Rng;
+}
+
+/**
+ * @param windowsPerRound B: a board's faults come and go in blocks of that many windows
+ * @throws AppError `usage` or `data-format` when the options do not fit each other or the data set
+ */
 export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRound: number, seed: number): FleetPlan {
+  checkOptions(dataSet, options);
   const rng = createRng(seed);
-  const modalities = modalitiesOf(dataSet, options.windowSeconds);
+  const wanted = modalitiesOf(dataSet, options);
   const classes = chosenClasses(dataSet, options);
-  const subjects = [...new Set(dataSet.recordings.map(({ subject }) => subject))];
-  const held = testSubjects(dataSet, subjects, options, rng);
-  if (subjects.every((subject) => held.includes(subject))) throw tooManyHeld(held.length, subjects);
-  const cutting = { wanted: modalities, windowSeconds: options.windowSeconds, overlap: options.overlap, classes };
-  const windowsOf = (subject: string, order: ReplayOptions['order']) =>
-    playlist(recordingsOf(dataSet, subject), { ...cutting, order, rng: rng.fork(`order/${subject}`) }).filter(
-      ({ label }) => label !== null && classes.includes(label),
-    );
+  const { training, test } = splitSubjects(dataSet, options.split, seed, rng);
+  const cutting = { wanted, windowSeconds: options.windowSeconds, overlap: options.overlap };
+  const planning: Planning = { dataSet, options, windowsPerRound, cutting, classes, rng };
 
-  const streams = subjects
-    .filter((subject) => !held.includes(subject))
-    .map((subject) => ({ subject, windows: windowsOf(subject, options.order) }))
-    .filter(({ windows }) => windows.length >= windowsPerRound);
-  if (streams.length === 0) throw noBoards(dataSet, windowsPerRound);
+  const streams = boardStreams(planning, training);
   const acStd = acStdOf(
-    streams.flatMap(({ windows }) => windows),
-    modalities.map(({ channels }) => channels.length),
+    [...new Set(streams.flatMap(({ windows }) => windows))],
+    wanted.map(({ channels }) => channels.length),
   );
-  const faults = { kinds: options.kinds, severity: SEVERITY, acStd };
-  const boards = streams.map(({ subject, windows }) => {
-    const { missingRate, degradedRate } = options;
-    const failing = { ...faults, missingRate, degradedRate, rng: rng.fork(`imbalance/${subject}`) };
-    const recording = boardRecording(dataSet, subject, windows, failing);
-    return { device: `board-${subject}`, recording, windows: windows.length };
-  });
-
-  function boardRecording(
-    from: DataSet,
-    subject: string,
-    windows: readonly Window[],
-    failing: ImbalanceOptions,
-  ): Recording {
-    if (options.order === 'recorded') {
-      const blockSeconds = windowsPerRound * options.windowSeconds * (1 - options.overlap);
-      return imbalanceRecording(joinRecordings(recordingsOf(from, subject)), { ...failing, blockSeconds }).recording;
-    }
-    const changed = imbalance(windows, { ...failing, blockWindows: windowsPerRound });
-    return recordingOf(changed.windows, { subject, modalities });
-  }
-
-  const testWindows = held.flatMap((subject) => windowsOf(subject, 'recorded'));
-  const chosen = limited(testWindows, options.maxTestWindows, rng.fork('test'));
-  if (chosen.length === 0) throw noTestWindows(held, classes);
+  checkOutages(
+    options,
+    streams.map(({ name }) => name),
+  );
+  const boards = failingBoards(planning, streams, acStd);
+  const held = test.flatMap((subject) => labelledWindows(planning, subject));
+  const chosen = limited(held, options.maxTestWindows, rng.fork('test'));
+  if (chosen.length === 0) throw noTestWindows(test, classes);
+  const modalities = wanted.map(({ name }) => name);
   return {
-    modalities,
+    modalities: wanted,
     classes,
     boards,
-    rounds: roundsFor(boards, options, windowsPerRound),
-    holdout: {
-      clean: batchWindows(chosen, classes),
-      degraded: Object.fromEntries(
-        modalities.map(({ name }, m) => [
-          name,
-          batchWindows(degraded(chosen, m, { ...faults, rng: rng.fork(`degraded/${name}`) }), classes),
-        ]),
-      ),
-    },
+    rounds: roundsFor(boards, planning),
+    holdout: testWindows(chosen, { modalities, classes, options, acStd, rng }),
   };
 }
 
-/** Rounds in which at least `boardsLeft` of the boards can take part, and not more than are wanted. */
-function roundsFor(
-  boards: readonly BoardPlan[],
-  { rounds, boardsLeft }: ReplayOptions,
-  windowsPerRound: number,
-): number {
-  const longestFirst = boards.map(({ windows }) => Math.floor(windows / windowsPerRound)).sort((a, b) => b - a);
-  const needed = Math.max(1, Math.ceil(boardsLeft * boards.length));
-  return Math.min(rounds, longestFirst[needed - 1] as number);
+/** The boards that have enough windows to take part, and the windows that they live. */
+function boardStreams(planning: Planning, subjects: readonly string[]): BoardStream[] {
+  const { options, windowsPerRound, rng } = planning;
+  const streams =
+    options.boards.kind === 'dirichlet'
+      ? dealtByClass(
+          subjects.flatMap((subject) => labelledWindows(planning, subject)),
+          options.boards,
+          rng.fork('dirichlet'),
+        )
+      : subjects.map((name) => ({ name, windows: subjectStream(planning, name) }));
+  const filled = streams.map(({ name, windows }): BoardStream => {
+    if (!options.fillUp) return { name, windows };
+    return { name, windows: filledUp(windows, options.rounds * windowsPerRound, rng.fork(`fill/${name}`)) };
+  });
+  const able = filled.filter(({ windows }) => windows.length >= windowsPerRound);
+  if (able.length > 0) return able;
+  throw noRound(windowsPerRound);
 }
 
-function recordingsOf(dataSet: DataSet, subject: string): Recording[] {
-  return dataSet.recordings.filter((recording) => recording.subject === subject);
+function subjectStream(planning: Planning, subject: string): readonly Window[] {
+  const windows = labelledWindows(planning, subject);
+  return planning.options.order === 'recorded' ? windows : planning.rng.fork(`order/${subject}`).shuffled(windows);
 }
 
-/** The union of the recordings' modalities; those of one name must agree, which the windower checks. */
-function modalitiesOf(dataSet: DataSet, windowSeconds: number): WindowModality[] {
+/** A subject's windows of the model's classes, as recorded. */
+function labelledWindows({ dataSet, cutting, classes }: Planning, subject: string): readonly Window[] {
+  return subjectWindows(dataSet, subject, cutting).filter(({ label }) => label !== null && classes.includes(label));
+}
+
+function failingBoards(
+  planning: Planning,
+  streams: readonly BoardStream[],
+  acStd: readonly Float32Array[],
+): BoardPlan[] {
+  const { options, cutting, rng } = planning;
+  const fleet: Fleet = {
+    boards: streams.map(({ name }) => name),
+    modalities: cutting.wanted.map(({ name }) => name),
+    rng: rng.fork('failures'),
+  };
+  return streams.map((stream): BoardPlan => {
+    const own = rng.fork(`imbalance/${stream.name}`);
+    const { kinds, severity } = options;
+    const failing = { schedule: failureSchedule(options, fleet, stream.name, own), kinds, severity, acStd, rng: own };
+    const device = `board-${stream.name}`;
+    if (options.order === 'recorded') return { device, ...asRecorded(planning, stream.name, failing) };
+    return { device, ...shuffled(planning, stream, failing) };
+  });
+}
+
+function asRecorded(
+  { dataSet, options, windowsPerRound, cutting }: Planning,
+  subject: string,
+  failing: ImbalanceOptions,
+): Omit<BoardPlan, 'device'> {
+  const blockSeconds = windowsPerRound * options.windowSeconds * (1 - options.overlap);
+  const whole = withModalities(subjectRecording(dataSet, subject), cutting.wanted);
+  const { recording } = imbalanceRecording(whole, { ...failing, blockSeconds });
+  const modalities = recording.modalities.filter((_, m) => whole.modalities[m]?.tUs.length !== 0);
+  const windows = windowsOf({ ...recording, modalities }, cutting);
+  return { windows, truth: windows.map(({ label }) => label), recording: () => ({ ...recording, modalities }) };
+}
+
+function shuffled(
+  { options, windowsPerRound, cutting, rng }: Planning,
+  { name, windows }: BoardStream,
+  failing: ImbalanceOptions,
+): Omit<BoardPlan, 'device'> {
+  const isTold = toldLabels(windows.length, options.labelled, rng.fork(`labels/${name}`));
+  const told = imbalance(windows, { ...failing, blockWindows: windowsPerRound }).windows.map((window, i) =>
+    isTold[i] ? window : { ...window, label: null },
+  );
+  const played = asPlayed(told, cutting.wanted);
+  return {
+    windows: played,
+    truth: windows.map(({ label }) => label),
+    recording: () => recordingOf(played, { subject: name, modalities: cutting.wanted }),
+  };
+}
+
+/** Rounds in which at least `boardsLeft` of the boards can take part, and not more than are wanted. A board trains on labelled windows. */
+function roundsFor(boards: readonly BoardPlan[], { options, windowsPerRound, classes }: Planning): number {
+  const usable = ({ label }: Window) => label !== null && classes.includes(label);
+  const longestFirst = boards
+    .map(({ windows }) => Math.floor(windows.filter(usable).length / windowsPerRound))
+    .sort((a, b) => b - a);
+  const needed = Math.max(1, Math.ceil(options.boardsLeft * boards.length));
+  const rounds = Math.min(options.rounds, longestFirst[needed - 1] as number);
+  if (rounds > 0) return rounds;
+  throw noRound(windowsPerRound);
+}
+
+/** Those of the union of the recordings' modalities that are wanted; those of one name must agree, which the windower checks. */
+function modalitiesOf(dataSet: DataSet, { windowSeconds, modalities }: ReplayOptions): WindowModality[] {
   const byName = new Map<string, WindowModality>();
-  for (const { modalities } of dataSet.recordings) {
-    for (const { name, unit, channels, sampleRateHz } of modalities) {
-      if (byName.has(name)) continue;
-      byName.set(name, { name, unit, channels, sampleRateHz, samples: Math.round(windowSeconds * sampleRateHz) });
-    }
+  for (const { name, unit, channels, sampleRateHz } of dataSet.recordings.flatMap(
+    (recording) => recording.modalities,
+  )) {
+    if (byName.has(name) || modalities?.includes(name) === false) continue;
+    byName.set(name, { name, unit, channels, sampleRateHz, samples: Math.round(windowSeconds * sampleRateHz) });
   }
   return [...byName.values()];
-}
-
-function testSubjects(
-  dataSet: DataSet,
-  subjects: readonly string[],
-  { split }: ReplayOptions,
-  rng: Rng,
-): readonly string[] {
-  switch (split.kind) {
-    case 'published':
-      if (dataSet.publishedTestSubjects !== null) return dataSet.publishedTestSubjects;
-      throw new AppError('usage', `${dataSet.name} has no published split`, {
-        hint: 'use --split random:N or --test-subjects',
-      });
-    case 'random':
-      if (split.testSubjects >= subjects.length) throw tooManyHeld(split.testSubjects, subjects);
-      return rng.fork('split').shuffled(subjects).slice(0, split.testSubjects);
-    case 'named': {
-      const unknown = split.testSubjects.filter((name) => !subjects.includes(name));
-      if (unknown.length > 0) {
-        throw new AppError('usage', `no such subject: ${unknown.join(', ')}`, {
-          hint: `${dataSet.name} has ${subjects.join(', ')}`,
-        });
-      }
-      return [...new Set(split.testSubjects)];
-    }
-  }
 }
 
 function chosenClasses(dataSet: DataSet, options: ReplayOptions): readonly string[] {
@@ -163,41 +200,19 @@ function chosenClasses(dataSet: DataSet, options: ReplayOptions): readonly strin
   });
 }
 
+function noRound(windowsPerRound: number): AppError {
+  return new AppError('data-format', `too few boards have ${windowsPerRound} labelled windows, which is one round`, {
+    hint: 'record for longer, label more, or use --set windowsPerRound=N with a smaller N',
+  });
+}
+
 function noTestWindows(held: readonly string[], classes: readonly string[]): AppError {
   return new AppError('usage', `no labelled window is left for test (test subjects: ${held.join(', ') || 'none'})`, {
     hint: `hold out at least one subject who did ${classes.join(', ')}`,
   });
 }
 
-function tooManyHeld(wanted: number, subjects: readonly string[]): AppError {
-  return new AppError(
-    'usage',
-    `${wanted} subjects for test leave no board: there are ${subjects.length} (${subjects.join(', ')})`,
-    {
-      hint: 'use --split random:N with a smaller N, or add recordings of more people',
-    },
-  );
-}
-
-function noBoards(dataSet: DataSet, windowsPerRound: number): AppError {
-  return new AppError(
-    'data-format',
-    `no subject of ${dataSet.name} has ${windowsPerRound} labelled windows, which is one round`,
-    {
-      hint: 'record for longer, label more, or use --set windowsPerRound=N with a smaller N',
-    },
-  );
-}
-
 function limited(windows: readonly Window[], most: number | null, rng: Rng): readonly Window[] {
   if (most === null || windows.length <= most) return windows;
   return rng.shuffled(windows).slice(0, most);
-}
-
-function batchWindows(windows: readonly Window[], classes: readonly string[]): BatchWindow[] {
-  return windows.map(({ values, label }) => ({
-    values,
-    quality: values.map((v) => (v === null ? 0 : 1)),
-    label: classes.indexOf(label ?? ''),
-  }));
 }

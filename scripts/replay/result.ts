@@ -40,7 +40,12 @@ export function resultOf(
     accuracy: {
       clean: summarize(last.map(({ clean }) => clean)),
       missing: byModality((name) => summarize(last.map(({ missing }) => missing[name] as number))),
-      degraded: byModality((name) => summarize(last.map(({ degraded }) => degraded[name] as number))),
+      degraded: Object.fromEntries(
+        Object.keys(last[0]?.degraded ?? {}).map((key) => [
+          key,
+          summarize(last.map((of) => of.degraded[key] as number)),
+        ]),
+      ),
     },
     online: summarize(outcomes.map(({ records }) => meanOnline(records))),
     meanQuality: meanQualities(outcomes, names),

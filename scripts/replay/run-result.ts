@@ -57,7 +57,7 @@ export interface RunResult {
   readonly rounds: number;
   /** Modality names in the spec's order. */
   readonly modalities: readonly string[];
-  /** In [0, 1], on windows of unseen subjects after the last round; `missing` and `degraded` by modality name. */
+  /** In [0, 1], on windows of unseen subjects after the last round; by modality name, `degraded` also by further test faults (`acc/stuck`, `nothing`). */
   readonly accuracy: {
     readonly clean: Summary;
     readonly missing: Readonly<Record<string, Summary>>;

@@ -2,13 +2,17 @@
 
 import type { ModelSpec } from '../../core/model/spec.ts';
 import type { Normalization } from '../../core/qqr/normalization.ts';
-import type { FleetState } from '../fleet-state.ts';
+import type { FleetState, Moments } from '../fleet-state.ts';
 import { bytesToFloat32, bytesToFloat64, floatsToBytes } from './blobs.ts';
 
 export interface GlobalRow {
   readonly version: number;
   readonly params: Uint8Array;
   readonly averaged: Uint8Array;
+  /** m, v (float32 each) and t; null where there are none. */
+  readonly first_moment: Uint8Array | null;
+  readonly second_moment: Uint8Array | null;
+  readonly moment_steps: string | null;
   readonly prototype_values: Uint8Array;
   readonly prototype_weight: Uint8Array;
   /** All modalities' channels one after another; null before round 0 has closed. */
@@ -16,11 +20,21 @@ export interface GlobalRow {
   readonly std: Uint8Array | null;
 }
 
-export function rowFromGlobal({ version, params, averaged, prototypes, normalization }: FleetState): GlobalRow {
+export function rowFromGlobal({
+  version,
+  params,
+  averaged,
+  moments,
+  prototypes,
+  normalization,
+}: FleetState): GlobalRow {
   return {
     version,
     params: floatsToBytes(params),
     averaged: floatsToBytes(averaged),
+    first_moment: moments && floatsToBytes(moments.first),
+    second_moment: moments && floatsToBytes(moments.second),
+    moment_steps: moments && JSON.stringify(moments.steps),
     prototype_values: floatsToBytes(prototypes.values),
     prototype_weight: floatsToBytes(prototypes.weight),
     mean: normalization && floatsToBytes(joined(normalization.mean)),
@@ -33,6 +47,7 @@ export function globalFromRow(row: GlobalRow, spec: ModelSpec): FleetState {
     version: row.version,
     params: bytesToFloat32(row.params),
     averaged: bytesToFloat32(row.averaged),
+    moments: momentsFrom(row),
     prototypes: {
       modalities: spec.modalities.length,
       classes: spec.classes.length,
@@ -42,6 +57,12 @@ export function globalFromRow(row: GlobalRow, spec: ModelSpec): FleetState {
     },
     normalization: normalizationFrom(row, spec),
   };
+}
+
+function momentsFrom({ first_moment, second_moment, moment_steps }: GlobalRow): Moments | null {
+  if (first_moment === null || second_moment === null || moment_steps === null) return null;
+  const steps = JSON.parse(moment_steps) as number[];
+  return { first: bytesToFloat32(first_moment), second: bytesToFloat32(second_moment), steps };
 }
 
 function normalizationFrom({ mean, std }: GlobalRow, spec: ModelSpec): Normalization | null {

@@ -6,8 +6,7 @@ import { fedavg } from './fedavg.ts';
 import type { Strategy } from './strategy.ts';
 
 export const fedavgMasked: Strategy = {
+  ...fedavg,
   description: 'federated averaging per modality; a missing modality is the zero embedding',
   settings: { ...fedavg.settings, strategy: 'fedavg-masked', fill: 'zero-embedding', modalityWeights: true },
-  prototypeMemory: fedavg.prototypeMemory,
-  modelMemory: fedavg.modelMemory,
 };

@@ -1,13 +1,21 @@
 /**
- * QQR (arXiv 2508.11159; formulas ours): a missing modality is filled from prototypes (PNR, docs/algorithm.md §4), embeddings are pulled
- * to their class (PLR, §5), prototypes and averages weigh a modality by its quality (§6).
+ * QQR (arXiv 2508.11159; formulas ours), as it measured best (docs/results.md): embeddings are pulled to their class (PLR,
+ * docs/algorithm.md §5), boards rehearse failures (§6), the aggregator steps by FedAdam (§7), and prototypes have a say in every
+ * prediction (§8). Filling from prototypes (PNR, `fill = "pnr"`) and quality weights (`qualityWeights`) are switches; neither has
+ * earned a place in the default.
  */
 import { plr } from './plr.ts';
 import type { Strategy } from './strategy.ts';
 
 export const qqr: Strategy = {
-  description: 'prototypes fill in missing modalities (PNR) and align degraded ones (PLR), weighed by quality',
-  settings: { ...plr.settings, strategy: 'qqr', fill: 'pnr', fillTemperature: 0.25, qualityWeights: true },
-  prototypeMemory: 0.7,
-  modelMemory: 0.8,
+  ...plr,
+  description: 'PLR, rehearsed failures, FedAdam, and prototypes that vote: the best measured',
+  settings: {
+    ...plr.settings,
+    strategy: 'qqr',
+    evidenceWeight: 1,
+    rehearseFaults: 0.2,
+    rehearseMissing: 0.3,
+  },
+  serverRate: 0.02,
 };

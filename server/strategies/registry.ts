@@ -1,44 +1,76 @@
 /** All strategies in one place, and the rules that a changed setting must keep. */
 import { AppError } from '../../core/base/errors.ts';
-import type { TrainSettings } from '../../core/model/settings.ts';
+import { canBeSparse, type TrainSettings } from '../../core/model/settings.ts';
+import { dropIncomplete } from './drop-incomplete.ts';
 import { fedavg } from './fedavg.ts';
 import { fedavgMasked } from './fedavg-masked.ts';
+import { fedproto } from './fedproto.ts';
+import { fedprox } from './fedprox.ts';
+import { localOnly } from './local-only.ts';
 import { plr } from './plr.ts';
+import { pmm } from './pmm.ts';
 import { qqr } from './qqr.ts';
 import type { Strategy } from './strategy.ts';
 
-export const STRATEGY_NAMES = ['fedavg', 'fedavg-masked', 'plr', 'qqr'] as const;
+export const STRATEGY_NAMES = [
+  'fedavg',
+  'fedavg-masked',
+  'drop-incomplete',
+  'fedprox',
+  'fedproto',
+  'local-only',
+  'pmm',
+  'plr',
+  'qqr',
+] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
 /** What may be set over a strategy's defaults. */
 export type StrategyOverrides = {
   readonly [Key in Exclude<keyof TrainSettings, 'strategy'>]?: TrainSettings[Key] | undefined;
-} & { readonly prototypeMemory?: number | undefined; readonly modelMemory?: number | undefined };
+} & {
+  readonly prototypeMemory?: number | undefined;
+  readonly serverRate?: number | undefined;
+  readonly modelMemory?: number | undefined;
+};
 
 /** A strategy by name, with some of its settings changed. @throws AppError `config-invalid` when they contradict each other. */
 export function createStrategy(name: StrategyName, overrides: StrategyOverrides = {}): Strategy {
-  const base = strategyNamed(name);
-  const { prototypeMemory = base.prototypeMemory, modelMemory = base.modelMemory, ...changed } = overrides;
+  const base = STRATEGIES[name];
+  const {
+    prototypeMemory = base.prototypeMemory,
+    serverRate = base.serverRate,
+    modelMemory = base.modelMemory,
+    ...changed
+  } = overrides;
   const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
   const settings: TrainSettings = { ...base.settings, ...given };
-  if (!settings.sendPrototypes && (settings.fill === 'pnr' || settings.alignWeight > 0)) {
+  if (
+    !settings.sendPrototypes &&
+    (settings.fill === 'pnr' || settings.fill === 'label' || settings.alignWeight > 0 || settings.evidenceWeight > 0)
+  ) {
     throw new AppError('config-invalid', `strategy '${name}' needs prototypes, but boards are told not to send them`, {
       where: 'strategy.sendPrototypes',
-      hint: "Set sendPrototypes = true, or alignWeight = 0 and a fill other than 'pnr'.",
+      hint: "Set sendPrototypes = true, or alignWeight = 0, evidenceWeight = 0 and a fill other than 'pnr' and 'label'.",
     });
   }
-  return { description: base.description, settings, prototypeMemory, modelMemory };
+  if (settings.modelShare < 1 && !canBeSparse(settings)) {
+    throw new AppError('config-invalid', `a share of the model's values cannot travel in this code`, {
+      where: 'strategy.modelShare',
+      hint: "Set modelBits to 1 to 8 and modelCode to 'affine' or 'stochastic', or modelCode = 'sign', or modelShare = 1.",
+    });
+  }
+  return { description: base.description, settings, prototypeMemory, serverRate, modelMemory };
 }
 
-function strategyNamed(name: StrategyName): Strategy {
-  switch (name) {
-    case 'fedavg':
-      return fedavg;
-    case 'fedavg-masked':
-      return fedavgMasked;
-    case 'plr':
-      return plr;
-    case 'qqr':
-      return qqr;
-  }
-}
+const STRATEGIES: Readonly<Record<StrategyName, Strategy>> = {
+  fedavg,
+  'fedavg-masked': fedavgMasked,
+  'drop-incomplete': dropIncomplete,
+  fedprox,
+  fedproto,
+  'local-only': localOnly,
+  pmm,
+  plr,
+  qqr,
+};

@@ -14,6 +14,8 @@ export interface Strategy {
   readonly settings: TrainSettings;
   /** β of the persistent prototypes, in [0, 1): what a round leaves of the prototypes before it. */
   readonly prototypeMemory: number;
+  /** η of FedAdam on the aggregator (`server/optimizer.ts`); 0 = plain averaging. */
+  readonly serverRate: number;
   /** β of the averaged parameters that predictions are made with, in [0, 1); 0 = the last model. The same for all unless set. */
   readonly modelMemory: number;
 }

@@ -44,7 +44,7 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
   const server = await startServer({ config, clock: systemClock, log: silentLog, evaluation: null });
   t.after(() => server.stop());
   const trace = join(folder, 'board.csv.gz');
-  await writeRecording(board.recording, trace);
+  await writeRecording(board.recording(), trace);
   const state = join(folder, 'board');
   const start = () => startBoard({ device: board.device, url: server.url, trace, state });
 
@@ -67,7 +67,7 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
   const agentStore = openAgentStore(agentStorePath(state));
   t.after(() => agentStore.close());
   const uses = agentStore.windowUses();
-  const rounds = Math.floor(board.windows / B);
+  const rounds = Math.floor(board.windows.length / B);
   assert.equal(version, rounds, 'every round was closed once');
   assert.deepEqual(
     uses.map(({ windowIndex }) => windowIndex),
@@ -76,7 +76,7 @@ test(`an agent killed at ${KILLS} random points uses every window once and is co
   );
   assert.equal(
     agentStore.countWindows({ afterIndex: -1, classes: plan.classes }),
-    board.windows,
+    board.windows.length,
     'no window was lost or cut twice',
   );
   assert.equal(agentStore.pending().length, 0);

@@ -50,6 +50,7 @@ function referenceSpec(): ModelSpec {
     modalities: [modality('acc', 'mps2'), modality('gyr', 'radps')],
     classes: ['0', '1', '2', '3', '4', '5'],
     ...REFERENCE_NETWORK,
+    windowStatistics: false,
   };
 }
 

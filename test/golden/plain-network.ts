@@ -117,10 +117,21 @@ function embed({ spec, params, batch }: PlainInput, m: number, b: number): Vecto
   }
   const columns = (rows[0] as Vector).map((_, c) => rows.map((row) => row[c] as number));
   const features = [...columns.map(mean), ...columns.map((column) => Math.max(...column))];
-  const raw = dense(features, tensor('fw'), tensor('fb'));
+  const pooled = dense(features, tensor('fw'), tensor('fb'));
+  const raw = spec.windowStatistics ? dense(statistics(values, channels.length), tensor('sw'), pooled) : pooled;
   const center = mean(raw);
   const scale = 1 / Math.sqrt(mean(raw.map((v) => (v - center) ** 2)) + 1e-5);
   return raw.map((v) => (v - center) * scale);
+}
+
+/** Mean and log power of each channel, `core/model/window-statistics.ts`. */
+function statistics(values: readonly number[], channels: number): Vector {
+  const columns = Array.from({ length: channels }, (_, c) => values.filter((_v, i) => i % channels === c));
+  const powers = columns.map((column) => mean(column.map((v) => (v - mean(column)) ** 2)));
+  return [
+    ...columns.map((column) => Math.max(-4, Math.min(4, mean(column)))),
+    ...powers.map((power) => 0.4 * Math.log(power + 1e-3) + 0.5),
+  ];
 }
 
 function head({ spec, params }: PlainInput, joined: Vector): Vector {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadBackend } from '../../core/model/backend.ts';
 import { createKernels } from '../../core/model/kernels.ts';
-import { type AlignInput, align, planAlign } from '../../core/qqr/align.ts';
+import { type AlignInput, planAlign } from '../../core/qqr/align.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 import { assertClose } from './close.ts';
 import { PLR } from './vectors-network.ts';
@@ -18,15 +18,19 @@ const prototypes: PrototypeSet = {
   values: Float32Array.from(PLR.prototypes.flat()),
   weight: new Float64Array(3).fill(1),
 };
-const batch: AlignInput = { size: 2, present: Float32Array.of(1, 1), labels: Int32Array.from(PLR.labels) };
+const batch: Omit<AlignInput, 'prototypes' | 'gain'> = {
+  size: 2,
+  present: Float32Array.of(1, 1),
+  labels: Int32Array.from(PLR.labels),
+};
 
 /** Losses where they count, and the gradient of their mean; null when none counts. */
-function alignment(set: PrototypeSet, input: AlignInput) {
+function alignment(set: PrototypeSet, input: typeof batch) {
   const results: { losses: Float32Array; gradient: Float32Array }[] = [];
   tf.tidy(() => {
-    const plan = planAlign(k, set, input, PLR.temperature, 1 / input.size);
+    const plan = planAlign(k, [{ ...input, prototypes: set, gain: 1 / input.size }], PLR.temperature);
     if (plan === null) return;
-    const { losses, gradient } = align(k, plan, k.constant(Float32Array.from(PLR.z.flat()), [2, 4]));
+    const { losses, gradient } = plan.apply(k.constant(Float32Array.from(PLR.z.flat()), [1, 2, 4]));
     const counted = losses.dataSync<'float32'>().map((loss, i) => loss * (plan.counts[i] as number));
     results.push({ losses: counted, gradient: gradient.dataSync<'float32'>() });
   });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { createRng } from '../../core/math/rng.ts';
 import { loadBackend } from '../../core/model/backend.ts';
 import { createKernels } from '../../core/model/kernels.ts';
-import { type CompensateInput, compensate, planCompensate } from '../../core/qqr/compensate.ts';
+import { type CompensateInput, planCompensate } from '../../core/qqr/compensate.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 import { assertClose } from './close.ts';
 import { plainFilling } from './plain-network.ts';
@@ -15,13 +15,13 @@ const tf = await loadBackend();
 const k = createKernels(tf);
 
 /** Class weights [B·M, C] and fillings [B, M·d]; null when the plan finds nothing to fill. */
-function fill(prototypes: PrototypeSet, input: CompensateInput, z: number[], temperature: number) {
+function fill(prototypes: PrototypeSet, input: Omit<CompensateInput, 'prototypes'>, z: number[], temperature: number) {
   const results: { weights: Float32Array; filling: Float32Array }[] = [];
   tf.tidy(() => {
-    const plan = planCompensate(k, prototypes, input, temperature);
+    const plan = planCompensate(k, [{ ...input, prototypes }], temperature);
     if (plan === null) return;
     const width = prototypes.modalities * prototypes.dim;
-    const { weights, filling } = compensate(k, plan, k.constant(Float32Array.from(z), [input.size, width]));
+    const { weights, filling } = plan.apply(k.constant(Float32Array.from(z), [1, input.size, width]));
     results.push({ weights: weights.dataSync<'float32'>(), filling: filling.dataSync<'float32'>() });
   });
   return results[0] ?? null;
@@ -34,7 +34,7 @@ const prototypesAB: PrototypeSet = {
   values: Float32Array.from([PNR.prototypesA, PNR.prototypesB].flat(2)),
   weight: new Float64Array(6).fill(1),
 };
-const onlyA: CompensateInput = {
+const onlyA: Omit<CompensateInput, 'prototypes'> = {
   size: 2,
   present: Float32Array.of(1, 0, 1, 0),
   quality: Float32Array.of(0.3, 0, 1, 0),

@@ -8,14 +8,17 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { createRng } from '../../core/math/rng.ts';
 import { median, quantile } from '../../core/math/stats.ts';
+import { measureTilt } from '../../core/qqr/measure-tilt.ts';
 import { MEASURES, measure } from '../../core/qqr/measures.ts';
 import { createQualityReference } from '../../core/qqr/quality.ts';
+import { createQualityJudge } from '../../core/qqr/quality-judge.ts';
 import { ACTIVITY_LEVELS, activityLevel, PRIORS, RELATIVE_RULES } from '../../core/qqr/quality-prior.ts';
 import type { Window } from '../../core/stream/window.ts';
 import { openDataSet } from '../../core/trace/data-set.ts';
 import { acStdOf, applyFault, FAULT_KINDS, type FaultKind } from '../../core/trace/faults.ts';
 import { windowsOf } from '../../core/trace/order.ts';
 import type { DataSet } from '../../core/trace/recording.ts';
+import { spoilWindow } from '../../core/trace/spoil.ts';
 import { dataDirectory } from '../../scripts/data/data-directory.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -35,6 +38,14 @@ function windowsOfAll({ recordings, publishedTestSubjects }: DataSet): Window[] 
 }
 
 const valuesOf = (windows: readonly Window[], m: number) => windows.flatMap(({ values }) => values[m] ?? []);
+
+/** With the tilt, whoever is to answer for it. */
+function measuredOf({ values }: Window, m: number, unit: string): Float32Array {
+  const measures = measure(values[m] as Float32Array, 3, unit);
+  const [acc, gyr] = MODALITIES.map(({ sampleRateHz }, i) => ({ values: values[i] as Float32Array, sampleRateHz }));
+  if (acc && gyr) measures[MEASURES.tilt] = measureTilt(acc, gyr);
+  return measures;
+}
 
 /** Area under the ROC curve: how often a faulty window scores below a healthy one, ties counting half. */
 function areaUnderCurve(faulty: readonly number[], healthy: readonly number[]): number {
@@ -68,7 +79,7 @@ describe('on HAPT', { skip: hasHapt ? false : `no shared data: ${HAPT} is not th
     const watch = windowsOfAll(await openDataSet('watch', dataDirectory()));
     assert.deepEqual([windows.length, watch.length], [10_540, 3_605]);
     MODALITIES.forEach(({ unit }, m) => {
-      const pool = valuesOf([...windows, ...watch, ...watch, ...watch], m).map((values) => measure(values, 3, unit));
+      const pool = [...windows, ...watch, ...watch, ...watch].map((window) => measuredOf(window, m, unit));
       for (const rule of RELATIVE_RULES) {
         const usual = Array.from({ length: ACTIVITY_LEVELS }, (_, level) => {
           const of = pool
@@ -111,5 +122,24 @@ describe('on HAPT', { skip: hasHapt ? false : `no shared data: ${HAPT} is not th
         assert.ok(area >= LEAST[kind], `${name} ${kind}: ${area}`);
       }
     });
+  });
+
+  test('a board that teaches itself leaves its healthy windows alone, finds drift, and blames the right sensor', () => {
+    const acStd = acStdOf(windows, [3, 3]);
+    const stream = windows.slice(0, 600);
+    const judge = createQualityJudge({ modalities: MODALITIES, scorer: { spoil: spoilWindow, seed: 'golden' } });
+    const healthy = stream.map((window) => judge.judge(window).quality);
+    for (const m of [0, 1]) assert.ok(healthy.filter((quality) => (quality[m] as number) < 0.5).length <= 0.02 * 600);
+    const rng = createRng('golden/drift');
+    for (const m of [0, 1]) {
+      const judged = stream.map(({ values, completeness }) => {
+        const fault = { kind: 'drift', severity: 0.4 + 0.6 * rng.next() } as const;
+        const drifted = applyFault(values[m] as Float32Array, 3, fault, acStd[m] as Float32Array, rng);
+        return judge.score({ values: values.map((of, other) => (other === m ? drifted : of)), completeness });
+      });
+      const found = judged.filter(({ quality }) => (quality[m] as number) < 0.5).length;
+      const wronged = judged.filter(({ quality }) => (quality[1 - m] as number) < 0.5).length;
+      assert.ok(found >= 0.75 * 600 && wronged <= 0.08 * 600, `${m}: ${found} found, ${wronged} wronged`);
+    }
   });
 });

@@ -1,11 +1,12 @@
 /** Small networks, batches and settings for the tests of the network. */
 import { createRng, type Rng } from '../../core/math/rng.ts';
 import type { Batch } from '../../core/model/batch.ts';
-import type { TrainSettings } from '../../core/model/settings.ts';
+import { DEFAULT_SETTINGS, type TrainSettings } from '../../core/model/settings.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 
 export const settings: TrainSettings = {
+  ...DEFAULT_SETTINGS,
   strategy: 'qqr',
   learningRate: 0.1,
   localSteps: 5,
@@ -32,6 +33,7 @@ export function toySpec(modalities: number): ModelSpec {
       samples: 16 + 3 * m,
     })),
     classes: ['a', 'b', 'c'],
+    windowStatistics: true,
     conv: [
       { filters: 4, kernel: 3, stride: 2 },
       { filters: 3, kernel: 3, stride: 1 },

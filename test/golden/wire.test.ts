@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { encodeUpdate, sizeOfParts } from '../../core/wire/messages.ts';
-import { sampleStatistics, sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
+import {
+  SAMPLE_SPEC,
+  sampleCodedUpdate,
+  sampleStatistics,
+  sampleUpdate,
+  TINY_SPEC,
+} from '../fixtures/sample-update.ts';
+
+/** The network of the first version: the bytes for it stay what they were. */
+const FIRST_SPEC = { ...SAMPLE_SPEC, windowStatistics: false };
 
 const TINY_UPDATE = [
   '08011208626f6172642d3037180c200d280b3572e08d10380a40fa01520d0808100a1900000000000015405a2f0809110000',
@@ -23,11 +32,30 @@ test('the bytes of a fixed update', () => {
 
 test('the bytes of full-size updates, by hash', () => {
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  assert.equal(digest(encodeUpdate(sampleUpdate())), 'dea5ba5a7a42a57d');
-  assert.equal(digest(encodeUpdate(sampleUpdate({ modelBits: 32, prototypeBits: 32 }))), 'e8f7d3249d5c2348');
-  assert.equal(digest(encodeUpdate(sampleStatistics())), '17e310ae2cc13670');
+  assert.equal(digest(encodeUpdate(sampleUpdate({ spec: FIRST_SPEC }))), 'dea5ba5a7a42a57d');
+  assert.equal(
+    digest(encodeUpdate(sampleUpdate({ spec: FIRST_SPEC, modelBits: 32, prototypeBits: 32 }))),
+    'e8f7d3249d5c2348',
+  );
+  assert.equal(digest(encodeUpdate(sampleStatistics(FIRST_SPEC))), '17e310ae2cc13670');
+});
+
+test('the bytes of a fixed coded update', () => {
+  const { coded } = sampleCodedUpdate({ spec: TINY_SPEC, modelBits: 2, sparse: true });
+  assert.equal(Buffer.from(coded?.body ?? []).toString('hex'), 'a6bd259a1b98170843fd549cbec975a8350029');
+  const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+  assert.equal(digest(encodeUpdate(sampleCodedUpdate({ spec: FIRST_SPEC }))), '1c9575f3ed07bf06');
+  assert.equal(
+    digest(encodeUpdate(sampleCodedUpdate({ spec: FIRST_SPEC, modelBits: 4, sparse: true }))),
+    '0ad78df38918fed4',
+  );
 });
 
 test('the size of the reference network at 2 bits, prototypes at 4', () => {
-  assert.deepEqual(sizeOfParts(sampleUpdate(), 20_998), { prototypes: 262, model: 5597, payload: 5934, fp32: 85_528 });
+  assert.deepEqual(sizeOfParts(sampleUpdate({ spec: FIRST_SPEC }), 20_998), {
+    prototypes: 262,
+    model: 5597,
+    payload: 5934,
+    fp32: 85_528,
+  });
 });

@@ -50,7 +50,7 @@ test('a board that is stopped while its recording plays at recorded speed announ
     }
   };
 
-  const recording = smallPlan().boards[0]?.recording;
+  const recording = smallPlan().boards[0]?.recording();
   assert.ok(recording !== undefined);
   const agent = await startAgent({
     config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link: { url } }, 'test'),

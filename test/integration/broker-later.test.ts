@@ -26,14 +26,14 @@ test('a board that starts before its broker buffers its stream and joins when th
   assert.ok(board !== undefined);
   const port = await freePort();
   const trace = join(folder, 'board.csv.gz');
-  await writeRecording(board.recording, trace);
+  await writeRecording(board.recording(), trace);
   const state = join(folder, 'board');
   const url = `mqtt://127.0.0.1:${port}`;
   const agent = startBoard({ device: board.device, url, trace, state });
   t.after(() => agent.child.kill('SIGKILL'));
   await agent.logged('stream ended');
   const store = openAgentStore(agentStorePath(state), { owner: false });
-  assert.equal(store.countWindows({ afterIndex: -1, classes: plan.classes }), board.windows);
+  assert.equal(store.countWindows({ afterIndex: -1, classes: plan.classes }), board.windows.length);
   store.close();
 
   const config = fleetConfig(plan, options, 1, join(folder, 'server'));

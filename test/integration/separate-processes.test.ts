@@ -34,7 +34,7 @@ test('separate processes over TCP reach the same global model bits as the replay
   const agents = await Promise.all(
     plan.boards.map(async ({ device, recording }) => {
       const trace = join(folder, `${device}.csv.gz`);
-      await writeRecording(recording, trace);
+      await writeRecording(recording(), trace);
       const state = join(folder, device);
       return startBoard({ device, url: String(url), trace, state });
     }),

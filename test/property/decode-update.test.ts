@@ -16,13 +16,22 @@ import {
   decodeStatus,
 } from '../../core/wire/decode-downlink.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
-import { REJECT_REASONS, type Update } from '../../core/wire/update.ts';
-import { expectationOf, sampleStatistics, sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
+import { groupValues } from '../../core/wire/model-values.ts';
+import { type CodedModel, REJECT_REASONS, type Update } from '../../core/wire/update.ts';
+import {
+  expectationOf,
+  sampleCodedUpdate,
+  sampleStatistics,
+  sampleUpdate,
+  TINY_SPEC,
+} from '../fixtures/sample-update.ts';
 
 const SAMPLES = [
   sampleUpdate({ spec: TINY_SPEC, modelBits: 3 }),
   sampleUpdate({ spec: TINY_SPEC, modelBits: 32, prototypeBits: 32 }),
   sampleStatistics(TINY_SPEC),
+  sampleCodedUpdate({ spec: TINY_SPEC, modelBits: 3 }),
+  sampleCodedUpdate({ spec: TINY_SPEC, modelBits: 4, sparse: true }),
 ].map((update) => ({ update, payload: encodeUpdate(update), expect: expectationOf(update, TINY_SPEC) }));
 const sample = fc.constantFrom(...SAMPLES);
 
@@ -72,7 +81,26 @@ function assertSound(update: Update, expect: UpdateExpectation): void {
     assert.equal(tensors.length, sizes?.length);
     for (const [i, tensor] of tensors.entries()) squares += assertSoundValues(tensor, sizes?.[i]);
   }
+  if (update.coded !== null) squares += assertSoundCoded(update.coded, expect);
+  assert.ok(update.coded === null || update.model.length === 0);
   assert.ok(Math.sqrt(squares) <= expect.limits.maxDeltaNorm);
+}
+
+/** Returns Σv². */
+function assertSoundCoded(coded: CodedModel, { layout }: UpdateExpectation): number {
+  const order = layout.map(({ group }) => group);
+  assert.deepEqual(
+    order.filter((group) => coded.groups.includes(group)),
+    coded.groups,
+  );
+  const groups = groupValues({ model: [], coded }, layout);
+  assert.deepEqual(
+    groups?.map(({ values }) => values.length),
+    coded.groups.map((group) => layout.find((known) => known.group === group)?.sizes.reduce((sum, size) => sum + size)),
+  );
+  const values = groups?.flatMap((group) => [...group.values]) ?? [];
+  assert.ok(values.every((value) => Math.abs(value) <= 16));
+  return values.reduce((sum, value) => sum + value * value, 0);
 }
 
 /** Returns Σv². */
@@ -96,7 +124,7 @@ test('random bytes', () => {
   );
 });
 
-test('a payload cut off anywhere is refused, unless the cut falls between two groups of the model', () => {
+test('a payload cut off anywhere is refused, unless the cut falls between two groups of the model or before it', () => {
   for (const { payload, expect } of SAMPLES) {
     let taken = 0;
     for (let length = 0; length < payload.length; length++) {

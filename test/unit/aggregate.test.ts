@@ -1,7 +1,7 @@
 /** Prototypes, normalization and averaging on numbers that can be checked by hand. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addUpdate, applyDelta, createRoundSums, temporalPrototypes } from '../../core/qqr/aggregate.ts';
+import { addUpdate, createRoundSums, meanDelta, temporalPrototypes } from '../../core/qqr/aggregate.ts';
 import { channelSums, mergeNormalization } from '../../core/qqr/normalization.ts';
 import { emptyPrototypes, localPrototypes, persist } from '../../core/qqr/prototype.ts';
 
@@ -68,7 +68,7 @@ test('a group that nobody weighed, and a class that nobody saw, stay as they are
     prototypes: [{ modality: 0, classes: [1], weights: [16], values: Float32Array.of(0.5) }],
   });
   addUpdate(sums, { deltas: [{ group: -1, weight: 48, values: Float32Array.of(2) }], prototypes: [] });
-  assert.deepEqual([...applyDelta(Float32Array.of(1, 2, 3), sums)], [1, 2, 4.75]);
+  assert.deepEqual([...meanDelta(sums).values], [0, 0, 1.75]);
   const { weight, values } = temporalPrototypes(sums);
   assert.deepEqual([...weight], [0, 16]);
   assert.equal(values[1], 0.5);

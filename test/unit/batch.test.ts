@@ -10,6 +10,7 @@ const spec: ModelSpec = {
     { name: 'gyr', unit: 'radps', channels: ['z'], sampleRateHz: 10, samples: 2 },
   ],
   classes: ['a', 'b'],
+  windowStatistics: false,
   conv: [],
   embedding: 2,
   hidden: 2,

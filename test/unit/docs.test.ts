@@ -10,6 +10,7 @@ import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
 import { dataCommand } from '../../scripts/data/commands.ts';
 import { demoCommand } from '../../scripts/demo.ts';
+import { experimentCommand } from '../../scripts/experiment/command.ts';
 import { replayCommand } from '../../scripts/replay/command.ts';
 import { serverCommand } from '../../server/cli.ts';
 import { anchorsOf, documents, localLinks, quotedCommands } from '../fixtures/documents.ts';
@@ -21,9 +22,15 @@ const PAGES = documents();
 
 function program(): Command {
   const qqr = new Command('qqr').version('0');
-  for (const command of [demoCommand(), replayCommand(), agentCommand(), serverCommand(), dataCommand()]) {
-    qqr.addCommand(command);
-  }
+  const commands = [
+    demoCommand(),
+    replayCommand(),
+    experimentCommand(),
+    agentCommand(),
+    serverCommand(),
+    dataCommand(),
+  ];
+  for (const command of commands) qqr.addCommand(command);
   return qqr;
 }
 

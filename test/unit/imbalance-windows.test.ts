@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRng } from '../../core/math/rng.ts';
 import type { Window } from '../../core/stream/window.ts';
+import { failureSchedule } from '../../core/trace/failure-schedule.ts';
 import { FAULT_KINDS } from '../../core/trace/faults.ts';
 import {
   degraded,
@@ -11,6 +12,7 @@ import {
   withoutModality,
 } from '../../core/trace/imbalance.ts';
 import type { Recording } from '../../core/trace/recording.ts';
+import { REPLAY_DEFAULTS } from '../../scripts/replay/options.ts';
 
 const B = 10;
 const SIGMA = [Float32Array.of(1, 1, 1), Float32Array.of(0.5, 0.5, 0.5)];
@@ -30,7 +32,10 @@ const options = (
   rates: { missingRate: number; degradedRate: number },
   seed = 1,
 ): ImbalanceOptions & { blockWindows: number } => {
-  return { ...rates, kinds: FAULT_KINDS, severity: [0.4, 1], acStd: SIGMA, rng: createRng(seed), blockWindows: B };
+  const rng = createRng(seed);
+  const fleet = { boards: ['ada'], modalities: ['acc', 'gyr'], rng: createRng('fleet') };
+  const schedule = failureSchedule({ ...REPLAY_DEFAULTS, ...rates }, fleet, 'ada', rng);
+  return { schedule, kinds: FAULT_KINDS, severity: [0.4, 1], acStd: SIGMA, rng, blockWindows: B };
 };
 
 test('without imbalance nothing changes', () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createRng } from '../../core/math/rng.ts';
 import { loadBackend } from '../../core/model/backend.ts';
-import type { Batch } from '../../core/model/batch.ts';
+import { type Batch, sliceBatch } from '../../core/model/batch.ts';
 import { accuracyOf } from '../../core/model/evaluate.ts';
 import { createNetwork } from '../../core/model/network-tf.ts';
 import { initParams, paramLayout } from '../../core/model/params.ts';
@@ -77,7 +77,7 @@ test('without a step, embeddings and probabilities come all the same and paramet
   const output = createNetwork(tf, spec).train({ params, prototypes, batch, settings: { ...settings, localSteps: 0 } });
   assert.deepEqual(output.params, params);
   assert.equal(output.losses.length, 0);
-  assert.deepEqual(output.probabilities, createNetwork(tf, spec).infer({ ...inference, batch }));
+  assert.deepEqual(output.probabilities, createNetwork(tf, spec).infer({ ...inference, batch }).probabilities);
 });
 
 test('a single pass over a separable stream is learnt, also with one sensor missing half the time', () => {
@@ -88,7 +88,7 @@ test('a single pass over a separable stream is learnt, also with one sensor miss
     current = network.train({ params: current, prototypes: emptyPrototypes(2, 3, 5), batch, settings }).params;
   }
   const held = separable(spec, 300, 1000, null);
-  const probabilities = network.infer({ ...inference, params: current, batch: held });
+  const { probabilities } = network.infer({ ...inference, params: current, batch: held });
   assert.ok(accuracyOf(probabilities, held.labels, 3) > 0.95);
 });
 
@@ -100,7 +100,7 @@ test('probabilities of a training call are those of a prediction before it', () 
   ]);
   for (const fill of ['zero-input', 'zero-embedding', 'pnr'] as const) {
     const { probabilities } = network.train({ params, prototypes, batch, settings: { ...settings, fill } });
-    assert.deepEqual(probabilities, network.infer({ ...inference, fill, batch }));
+    assert.deepEqual(probabilities, network.infer({ ...inference, fill, batch }).probabilities);
   }
 });
 
@@ -111,11 +111,13 @@ test('a prediction over many windows equals predictions of few', () => {
     [600, 1],
     [1099, 1],
   ]);
-  const whole = network.infer({ ...inference, batch });
-  const parts = [0, 511, 512, 600, 1099].flatMap((i) => [...network.infer({ ...inference, batch: only(batch, i) })]);
+  const whole = network.infer({ ...inference, batch }).probabilities;
+  const parts = [0, 511, 512, 600, 1099].flatMap((i) => [
+    ...network.infer({ ...inference, batch: only(batch, i) }).probabilities,
+  ]);
   const rows = [0, 511, 512, 600, 1099].flatMap((i) => [...whole.subarray(3 * i, 3 * i + 3)]);
   assertClose(rows, parts, 1e-6);
-  assert.equal(network.infer({ ...inference, batch: toyBatch(spec, 0, 1) }).length, 0);
+  assert.equal(network.infer({ ...inference, batch: toyBatch(spec, 0, 1) }).probabilities.length, 0);
 });
 
 test('the encoder of a modality that no window has stays as it is, except when zeros go through it', () => {
@@ -181,16 +183,4 @@ function separable(spec: ModelSpec, size: number, seed: number, missing: number 
   return { ...batch, inputs };
 }
 
-function only(batch: Batch, i: number): Batch {
-  const cut = (values: Float32Array) => {
-    const each = values.length / batch.size;
-    return values.slice(i * each, (i + 1) * each);
-  };
-  return {
-    size: 1,
-    inputs: batch.inputs.map(cut),
-    present: cut(batch.present),
-    quality: cut(batch.quality),
-    labels: batch.labels.slice(i, i + 1),
-  };
-}
+const only = (batch: Batch, i: number): Batch => sliceBatch(batch, i, i + 1);

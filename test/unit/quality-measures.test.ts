@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRng } from '../../core/math/rng.ts';
-import { MEASURES, type MeasureName, measure } from '../../core/qqr/measures.ts';
+import { MEASURE_NAMES, MEASURES, type MeasureName, measure } from '../../core/qqr/measures.ts';
 
 const still = createRng('still');
 /** A phone on a table: gravity on z, sensor noise. */
@@ -88,6 +88,21 @@ test('a ramp and an offset show their size in g', () => {
   assert.ok(Math.abs(Math.exp(reads(ramp, 'offset')) - 0.5 - 0.01) < 0.01);
 });
 
-test('a window that never changes has measures, all finite', () => {
-  assert.ok(measure(new Float32Array(12), 3, 'mps2').every(Number.isFinite));
+test('a window that never changes has measures, all finite but those of another sensor and of two sensors', () => {
+  const measures = measure(new Float32Array(12), 3, 'mps2');
+  const silent = MEASURE_NAMES.filter((name) => !Number.isFinite(measures[MEASURES[name]]));
+  assert.deepEqual(silent, ['bias', 'tilt']);
+});
+
+test('gravity and bias are read at rest only, each by its own sensor', () => {
+  const rest = window((_t, c) => (c === 2 ? 9.80665 * 1.1 : 0));
+  assert.ok(Math.abs(reads(rest, 'gravity') - 0.1) < 1e-5);
+  assert.ok(Number.isNaN(reads(rest, 'bias')));
+  const turned = window((_t, c) => (c === 0 ? 0.3 : 0) + 0.004 * still.normal());
+  assert.ok(Math.abs(reads(turned, 'bias', 'radps') - 0.3) < 0.002);
+  assert.ok(Number.isNaN(reads(turned, 'gravity', 'radps')));
+  const waved = window((t, c) => (c === 0 ? 0.3 * Math.sin(t / 10) : 0));
+  assert.ok(Number.isNaN(reads(waved, 'bias', 'radps')));
+  const shaken = window(() => 0.3 + 0.02 * still.normal());
+  assert.ok(Number.isNaN(reads(shaken, 'bias', 'radps')));
 });

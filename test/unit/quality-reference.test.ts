@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createRng, type Rng } from '../../core/math/rng.ts';
 import { measure } from '../../core/qqr/measures.ts';
 import { createQualityReference, type QualityReference } from '../../core/qqr/quality.ts';
+import type { PartialPrior } from '../../core/qqr/quality-prior.ts';
 import { applyFault, type FaultKind } from '../../core/trace/faults.ts';
 
 const ACC = { unit: 'mps2', sampleRateHz: 50 };
@@ -35,8 +36,7 @@ test('a new board is judged by the prior: walking is fine', () => {
   const rng = createRng('walk');
   const reference = createQualityReference(ACC);
   for (let i = 0; i < 50; i++) {
-    const { quality, why } = reference.score(measure(walk(rng), 3, 'mps2'), 1);
-    assert.ok(quality > 0.8 && why === null);
+    assert.ok(reference.score(measure(walk(rng), 3, 'mps2'), 1).quality > 0.8);
   }
 });
 
@@ -54,14 +54,69 @@ for (const [kind, least, whys] of [
     const bad = scores.filter(({ quality }) => quality < 0.5);
     assert.ok(bad.length >= least, `${bad.length}`);
     for (const { why } of bad) assert.ok((whys as readonly (string | null)[]).includes(why), `${why}`);
-    assert.ok(scores.every(({ quality, why }) => quality < 0.5 || why === null));
   });
 }
+
+test('every score below 1 has its reason, and only those', () => {
+  const rng = createRng('why');
+  const reference = createQualityReference(ACC);
+  const fault = () => applyFault(walk(rng), 3, { kind: 'drift', severity: rng.next() }, SIGMA, rng);
+  for (let i = 0; i < 100; i++) {
+    const { quality, why } = reference.score(measure(i % 2 === 0 ? walk(rng) : fault(), 3, 'mps2'), 1);
+    assert.equal(why === null, quality === 1);
+  }
+  const unknown = createQualityReference({ unit: 'hPa', sampleRateHz: 50 });
+  const nothing = measure(walk(rng), 3, 'hPa').fill(Number.NaN);
+  assert.deepEqual(unknown.score(nothing, 1), { quality: 1, why: null });
+});
+
+/** A board on a table; the sensor's own noise. */
+const still = (rng: Rng, at: readonly number[], noise: number) =>
+  Float32Array.from({ length: 384 }, (_, i) => (at[i % 3] as number) + noise * rng.normal());
+
+for (const [unit, why, healthy, wrong] of [
+  ['mps2', 'gravity', [0.1, 0.1, 9.8], [0.1, 0.1, 11.8]],
+  ['radps', 'bias', [0.01, 0, 0.01], [0.35, 0, 0]],
+] as const) {
+  test(`at rest ${why} is judged by a limit that no history excuses`, () => {
+    const rng = createRng(why);
+    const reference = createQualityReference({ unit, sampleRateHz: 50 });
+    const next = (at: readonly number[]) => () => still(rng, at, unit === 'mps2' ? 0.02 : 0.003);
+    assert.ok(feed(reference, 10, next(healthy), unit).quality > 0.9);
+    const before = reference.state();
+    assert.ok(feed(reference, 600, next(wrong), unit).quality < 0.1);
+    assert.deepEqual(reference.state(), before);
+    assert.equal(reference.score(measure(next(wrong)(), 3, unit), 1).why, why);
+  });
+}
+
+test('what the fleet reads takes the place of the built-in prior, level by level', () => {
+  const rng = createRng('fleet');
+  const noisy = () => Float32Array.from(walk(rng), (value) => value + 1.5 * rng.normal());
+  const scoreWith = (fleet: PartialPrior) =>
+    createQualityReference({ ...ACC, fleet }).score(measure(noisy(), 3, 'mps2'), 1).quality;
+  const wide = [-1.5, 1] as const;
+  assert.ok(scoreWith({}) < 0.5);
+  assert.ok(scoreWith({ noise: [wide, undefined, undefined, undefined] }) < 0.5);
+  const levels = [wide, wide, wide, wide];
+  assert.ok(
+    scoreWith({
+      noise: levels,
+      highFrequency: levels,
+      jump: [
+        [3, 1],
+        [3, 1],
+        [3, 1],
+        [3, 1],
+      ],
+    }) > 0.8,
+  );
+});
 
 test('quality is at most the share of samples that came', () => {
   const measures = measure(walk(createRng('walk')), 3, 'mps2');
   const reference = createQualityReference(ACC);
-  assert.deepEqual(reference.score(measures, 0.6), { quality: 0.6, why: null });
+  assert.deepEqual(reference.score(measures, 0.6), { quality: 0.6, why: 'completeness' });
   assert.deepEqual(reference.score(measures, 0.3), { quality: 0.3, why: 'completeness' });
 });
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createRng } from '../../core/math/rng.ts';
 import { boundsOf, dequantize, isBits, quantize } from '../../core/quant/affine.ts';
-import { quantizeWithFeedback } from '../../core/quant/feedback.ts';
 import { unpack } from '../../core/quant/pack.ts';
 
 test('a constant vector comes back exactly at every width', () => {
@@ -68,13 +67,4 @@ test('other widths than 1 to 8 and 32 are a defect of the caller', () => {
     assert.equal(isBits(bits), false);
     assert.throws(() => quantize(Float32Array.of(1), bits), RangeError);
   }
-});
-
-test('error feedback mutates neither argument and refuses another length', () => {
-  const delta = Float32Array.of(1, 2, 3.3);
-  const residual = Float32Array.of(0.1, 0, 0);
-  quantizeWithFeedback(delta, residual, 1);
-  assert.deepEqual(delta, Float32Array.of(1, 2, 3.3));
-  assert.deepEqual(residual, Float32Array.of(0.1, 0, 0));
-  assert.throws(() => quantizeWithFeedback(delta, new Float32Array(2), 1), RangeError);
 });

@@ -26,14 +26,16 @@ function createProbe(): Network & { readonly calls: InferInput[] } {
   return {
     calls,
     train: () => assert.fail('nothing is trained'),
+    trainAll: () => assert.fail('nothing is trained'),
     infer(input) {
       calls.push(input);
       const { size, inputs, present } = input.batch;
-      return Float32Array.from({ length: size * 3 }, (_, i) => {
+      const probabilities = Float32Array.from({ length: size * 3 }, (_, i) => {
         const row = Math.floor(i / 3);
         const seen = present[row * 2] === 1 && inputs[0]?.[row * SAMPLES] === 1 ? 1 : 0;
         return i % 3 === seen ? 1 : 0;
       });
+      return { probabilities, embeddings: [] };
     },
     tensorCount: () => 0,
   };
@@ -46,7 +48,7 @@ const WINDOWS = {
     gyr: [windowOf(1, 1, 9), windowOf(1, 1, 9), windowOf(0, 0, 9), windowOf(2, 1, 9)],
   },
 };
-const SETTINGS = { fill: 'pnr', fillTemperature: 0.25 } as const;
+const SETTINGS = { fill: 'pnr', fillTemperature: 0.25, evidenceWeight: 0, alignTemperature: 0.2 } as const;
 
 test('clean, each modality missing, each degraded, with the fill of the strategy', () => {
   const network = createProbe();

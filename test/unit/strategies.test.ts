@@ -77,3 +77,13 @@ test('filling or aligning from prototypes that nobody sends is refused', () => {
   }
   createStrategy('qqr', { sendPrototypes: false, alignWeight: 0, fill: 'zero-embedding' });
 });
+
+test('a share of the model in a code that cannot tell which values these are is refused', () => {
+  for (const change of [{ modelBits: 32 }, { modelCode: 'packed' as const }]) {
+    assert.throws(
+      () => createStrategy('qqr', { modelShare: 0.1, ...change }),
+      (error: unknown) => error instanceof AppError && error.code === 'config-invalid',
+    );
+  }
+  createStrategy('fedavg', { modelShare: 0.1, modelCode: 'sign' });
+});

@@ -33,16 +33,14 @@ const PLAN = { round: 3, kind: 'training', modelVersion: 1, deadlineMs: 0, spec:
 
 /** Answers as a network would, with the given parameters as what training came to. */
 function scriptedNetwork(params: Float32Array): Network {
-  return {
-    train: () => ({
-      params,
-      embeddings: [0, 1].map(() => new Float32Array(B * SPEC.embedding)),
-      probabilities: new Float32Array(B * 2).fill(0.5),
-      losses: new Float32Array(1),
-    }),
-    infer: () => new Float32Array(0),
-    tensorCount: () => 0,
-  };
+  const train = () => ({
+    params,
+    embeddings: [0, 1].map(() => new Float32Array(B * SPEC.embedding)),
+    probabilities: new Float32Array(B * 2).fill(0.5),
+    losses: new Float32Array(1),
+  });
+  const infer = () => ({ probabilities: new Float32Array(0), embeddings: [] });
+  return { train, trainAll: (boards) => boards.map(train), infer, tensorCount: () => 0 };
 }
 
 function trainerOn(path: string, modalities: readonly WindowModality[], params: Float32Array) {
@@ -106,3 +104,19 @@ for (const [what, value] of [
     store.close();
   });
 }
+
+test('a residual that grew longer than an update may be is forgotten, and the board goes on sending', async (t) => {
+  const trained = GLOBAL.params.slice();
+  for (let i = 0; i < 4; i++) trained[i] = (trained[i] as number) + 10; // a step of norm 20: two of them are too long
+  const { store, trainer } = trainerOn(temporaryPath(t), MODALITIES, trained);
+  const plan = { ...PLAN, settings: { ...SETTINGS, modelEvery: 3 } };
+  const owed: number[] = [];
+  for (const round of [1, 2, 3]) {
+    assert.equal(await trainer.runRound({ ...plan, round }, GLOBAL, new AbortController().signal), 'committed');
+    owed.push(Math.hypot(...(store.checkpoint()?.residual ?? [])));
+  }
+  assert.ok(owed.slice(0, 2).every((norm) => Math.abs(norm - 20) < 0.01) && (owed[2] as number) < 0.1, `${owed}`);
+  const sizes = store.pending().map(({ payload }) => payload.length);
+  assert.ok((sizes[2] as number) > 100 + (sizes[1] as number), `${sizes}`);
+  store.close();
+});

@@ -21,7 +21,9 @@ export function trainingDigest(tf: Tf, fill: Fill): string {
     const output = network.train({ params, prototypes, batch, settings: { ...settings, fill } });
     for (const values of [output.params, output.probabilities, output.losses, ...output.embeddings])
       hash.update(values);
-    hash.update(network.infer({ params, prototypes, batch, fill, fillTemperature: settings.fillTemperature }));
+    hash.update(
+      network.infer({ params, prototypes, batch, fill, fillTemperature: settings.fillTemperature }).probabilities,
+    );
     params = output.params;
   }
   return hash.digest('hex');

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { GlobalState } from '../../core/model/global-state.ts';
+import { paramLayout } from '../../core/model/params.ts';
+import { DEFAULT_SETTINGS } from '../../core/model/settings.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
 import { emptyPrototypes } from '../../core/qqr/prototype.ts';
 import { decodeUpdate } from '../../core/wire/decode.ts';
@@ -23,8 +25,15 @@ import {
   encodeUpdate,
   sizeOfParts,
 } from '../../core/wire/messages.ts';
+import { groupShapes, groupValues } from '../../core/wire/model-values.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
-import { expectationOf, SAMPLE_SPEC, sampleStatistics, sampleUpdate } from '../fixtures/sample-update.ts';
+import {
+  expectationOf,
+  SAMPLE_SPEC,
+  sampleCodedUpdate,
+  sampleStatistics,
+  sampleUpdate,
+} from '../fixtures/sample-update.ts';
 
 const PLAN: RoundPlan = {
   round: 3,
@@ -33,6 +42,7 @@ const PLAN: RoundPlan = {
   deadlineMs: 60_000,
   spec: SAMPLE_SPEC,
   settings: {
+    ...DEFAULT_SETTINGS,
     strategy: 'qqr',
     learningRate: 0.1,
     localSteps: 5,
@@ -63,6 +73,25 @@ test('an update survives the wire at every width', () => {
     const update = sampleUpdate({ modelBits: bits, prototypeBits: bits });
     assert.deepEqual(taken(decodeUpdate(encodeUpdate(update), expectationOf(update, SAMPLE_SPEC))), update);
   }
+});
+
+test('an update with a coded model survives the wire at every width', () => {
+  for (const sparse of [false, true]) {
+    for (const modelBits of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const update = sampleCodedUpdate({ modelBits, sparse });
+      assert.deepEqual(taken(decodeUpdate(encodeUpdate(update), expectationOf(update, SAMPLE_SPEC))), update);
+    }
+  }
+});
+
+test('a coded model carries the values of the plain one, counted as its part', () => {
+  const [plain, coded] = [sampleUpdate({ modelBits: 4 }), sampleCodedUpdate({ modelBits: 4 })];
+  const shapes = groupShapes(paramLayout(SAMPLE_SPEC));
+  assert.deepEqual(groupValues(coded, shapes), groupValues(plain, shapes));
+  const sizes = sizeOfParts(coded, 20_998);
+  assert.equal(sizes.model, sizes.payload - encodeUpdate({ ...coded, coded: null }).length);
+  assert.equal(sizes.fp32, sizeOfParts(plain, 20_998).fp32);
+  assert.ok(sizes.model < sizeOfParts(plain, 20_998).model);
 });
 
 test('an update without prototypes, model or a modality survives the wire', () => {
@@ -125,6 +154,15 @@ test('a plan that would make a board build something absurd is refused', () => {
     ['out-of-range', {}, { localSteps: 0 }],
     ['out-of-range', {}, { windowsPerRound: 1025 }],
     ['out-of-range', {}, { modelBits: 9 }],
+    ['malformed', {}, { modelCode: 'guess' }],
+    ['malformed', {}, { prototypeCode: 'sign' }],
+    ['out-of-range', {}, { modelShare: 0 }],
+    ['out-of-range', {}, { modelShare: 1.01 }],
+    ['out-of-range', {}, { modelShare: NaN }],
+    ['out-of-range', {}, { modelShare: 0.5, modelBits: 32 }],
+    ['out-of-range', {}, { modelShare: 0.5, modelCode: 'packed' }],
+    ['out-of-range', {}, { modelEvery: 0 }],
+    ['out-of-range', {}, { modelEvery: 1001 }],
   ];
   for (const [reason, plan, settings] of bad) {
     const broken = { ...PLAN, ...plan, settings: { ...PLAN.settings, ...settings } };

@@ -37,7 +37,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qqr.proto.
  */
 export const file_qqr: GenFile = /*@__PURE__*/
-  fileDesc("CglxcXIucHJvdG8SBnFxci52MSKRAgoGVXBkYXRlEhAKCHByb3RvY29sGAEgASgNEg4KBmRldmljZRgCIAEoCRINCgVyb3VuZBgDIAEoDRILCgNzZXEYBCABKA0SFQoNbW9kZWxfdmVyc2lvbhgFIAEoDRISCgpzaGFwZV9oYXNoGAYgASgHEg8KB3dpbmRvd3MYByABKA0SDwoHYmFja2xvZxgIIAEoDRINCgVlbmRlZBgJIAEoCBIeCgZvbmxpbmUYCiABKAsyDi5xcXIudjEuT25saW5lEioKCm1vZGFsaXRpZXMYCyADKAsyFi5xcXIudjEuTW9kYWxpdHlSZXBvcnQSIQoFbW9kZWwYDCADKAsyEi5xcXIudjEuR3JvdXBEZWx0YSI6CgZPbmxpbmUSDwoHY29ycmVjdBgBIAEoDRINCgVjb3VudBgCIAEoDRIQCghsb3NzX3N1bRgDIAEoASKaAQoOTW9kYWxpdHlSZXBvcnQSFwoPd2luZG93c19wcmVzZW50GAEgASgNEhQKDG1lYW5fcXVhbGl0eRgCIAEoARIOCgZ3ZWlnaHQYAyABKA0SJgoKcHJvdG90eXBlcxgEIAEoCzISLnFxci52MS5Qcm90b3R5cGVzEiEKBHN1bXMYBSABKAsyEy5xcXIudjEuQ2hhbm5lbFN1bXMiUQoKUHJvdG90eXBlcxIPCgdjbGFzc2VzGAEgAygNEg8KB3dlaWdodHMYAiADKA0SIQoGdmFsdWVzGAMgASgLMhEucXFyLnYxLlF1YW50aXplZCI+CgtDaGFubmVsU3VtcxINCgVjb3VudBgBIAEoDRILCgNzdW0YAiADKAESEwoLc3VtX3NxdWFyZXMYAyADKAEiPwoKR3JvdXBEZWx0YRINCgVncm91cBgBIAEoERIiCgd0ZW5zb3JzGAIgAygLMhEucXFyLnYxLlF1YW50aXplZCJDCglRdWFudGl6ZWQSDAoEYml0cxgBIAEoDRIKCgJsbxgCIAEoAhIMCgRzdGVwGAMgASgCEg4KBnBhY2tlZBgEIAEoDCJTCgxEZXZpY2VTdGF0dXMSEAoIcHJvdG9jb2wYASABKA0SDgoGZGV2aWNlGAIgASgJEg0KBXN0YXRlGAMgASgJEhIKCm1vZGFsaXRpZXMYBCADKAkisAEKCVJvdW5kUGxhbhIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRIMCgRraW5kGAMgASgJEhUKDW1vZGVsX3ZlcnNpb24YBCABKA0SEwoLZGVhZGxpbmVfbXMYBSABKA0SHwoEc3BlYxgGIAEoCzIRLnFxci52MS5Nb2RlbFNwZWMSJwoIc2V0dGluZ3MYByABKAsyFS5xcXIudjEuVHJhaW5TZXR0aW5ncyKKAQoJTW9kZWxTcGVjEigKCm1vZGFsaXRpZXMYASADKAsyFC5xcXIudjEuTW9kYWxpdHlTcGVjEg8KB2NsYXNzZXMYAiADKAkSHwoEY29udhgDIAMoCzIRLnFxci52MS5Db252TGF5ZXISEQoJZW1iZWRkaW5nGAQgASgNEg4KBmhpZGRlbhgFIAEoDSJlCgxNb2RhbGl0eVNwZWMSDAoEbmFtZRgBIAEoCRIMCgR1bml0GAIgASgJEhAKCGNoYW5uZWxzGAMgAygJEhYKDnNhbXBsZV9yYXRlX2h6GAQgASgBEg8KB3NhbXBsZXMYBSABKA0iPAoJQ29udkxheWVyEg8KB2ZpbHRlcnMYASABKA0SDgoGa2VybmVsGAIgASgNEg4KBnN0cmlkZRgDIAEoDSK5AgoNVHJhaW5TZXR0aW5ncxIQCghzdHJhdGVneRgBIAEoCRIVCg1sZWFybmluZ19yYXRlGAIgASgBEhMKC2xvY2FsX3N0ZXBzGAMgASgNEhkKEXdpbmRvd3NfcGVyX3JvdW5kGAQgASgNEgwKBGZpbGwYBSABKAkSGAoQZmlsbF90ZW1wZXJhdHVyZRgGIAEoARIUCgxhbGlnbl93ZWlnaHQYByABKAESGQoRYWxpZ25fdGVtcGVyYXR1cmUYCCABKAESFwoPcXVhbGl0eV93ZWlnaHRzGAkgASgIEhgKEG1vZGFsaXR5X3dlaWdodHMYCiABKAgSFwoPc2VuZF9wcm90b3R5cGVzGAsgASgIEhYKDnByb3RvdHlwZV9iaXRzGAwgASgNEhIKCm1vZGVsX2JpdHMYDSABKA0ikAEKC0dsb2JhbE1vZGVsEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEg8KB3ZlcnNpb24YAyABKA0SEgoKc2hhcGVfaGFzaBgEIAEoBxIOCgZwYXJhbXMYBSABKAwSKwoNbm9ybWFsaXphdGlvbhgGIAMoCzIULnFxci52MS5DaGFubmVsU2NhbGUiKQoMQ2hhbm5lbFNjYWxlEgwKBG1lYW4YASABKAwSCwoDc3RkGAIgASgMIqsBChBHbG9iYWxQcm90b3R5cGVzEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEg8KB3ZlcnNpb24YAyABKA0SEgoKc2hhcGVfaGFzaBgEIAEoBxISCgptb2RhbGl0aWVzGAUgASgNEg8KB2NsYXNzZXMYBiABKA0SCwoDZGltGAcgASgNEg4KBnZhbHVlcxgIIAEoDBIPCgd3ZWlnaHRzGAkgASgMIlUKC1JvdW5kQ2xvc2VkEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEiUKCGFjY2VwdGVkGAMgAygLMhMucXFyLnYxLkFjY2VwdGVkS2V5IioKC0FjY2VwdGVkS2V5Eg4KBmRldmljZRgBIAEoCRILCgNzZXEYAiABKA0iZwoHUmVjZWlwdBIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRILCgNzZXEYAyABKA0SDwoHdmVyZGljdBgEIAEoCRIOCgZyZWFzb24YBSABKAkSDQoFZmluYWwYBiABKAhiBnByb3RvMw");
+  fileDesc("CglxcXIucHJvdG8SBnFxci52MSK0AgoGVXBkYXRlEhAKCHByb3RvY29sGAEgASgNEg4KBmRldmljZRgCIAEoCRINCgVyb3VuZBgDIAEoDRILCgNzZXEYBCABKA0SFQoNbW9kZWxfdmVyc2lvbhgFIAEoDRISCgpzaGFwZV9oYXNoGAYgASgHEg8KB3dpbmRvd3MYByABKA0SDwoHYmFja2xvZxgIIAEoDRINCgVlbmRlZBgJIAEoCBIeCgZvbmxpbmUYCiABKAsyDi5xcXIudjEuT25saW5lEioKCm1vZGFsaXRpZXMYCyADKAsyFi5xcXIudjEuTW9kYWxpdHlSZXBvcnQSIQoFbW9kZWwYDCADKAsyEi5xcXIudjEuR3JvdXBEZWx0YRIhCgVjb2RlZBgNIAEoCzISLnFxci52MS5Db2RlZE1vZGVsIjoKBk9ubGluZRIPCgdjb3JyZWN0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvc3Nfc3VtGAMgASgBIpoBCg5Nb2RhbGl0eVJlcG9ydBIXCg93aW5kb3dzX3ByZXNlbnQYASABKA0SFAoMbWVhbl9xdWFsaXR5GAIgASgBEg4KBndlaWdodBgDIAEoDRImCgpwcm90b3R5cGVzGAQgASgLMhIucXFyLnYxLlByb3RvdHlwZXMSIQoEc3VtcxgFIAEoCzITLnFxci52MS5DaGFubmVsU3VtcyJRCgpQcm90b3R5cGVzEg8KB2NsYXNzZXMYASADKA0SDwoHd2VpZ2h0cxgCIAMoDRIhCgZ2YWx1ZXMYAyABKAsyES5xcXIudjEuUXVhbnRpemVkIj4KC0NoYW5uZWxTdW1zEg0KBWNvdW50GAEgASgNEgsKA3N1bRgCIAMoARITCgtzdW1fc3F1YXJlcxgDIAMoASI/CgpHcm91cERlbHRhEg0KBWdyb3VwGAEgASgREiIKB3RlbnNvcnMYAiADKAsyES5xcXIudjEuUXVhbnRpemVkIkMKCVF1YW50aXplZBIMCgRiaXRzGAEgASgNEgoKAmxvGAIgASgCEgwKBHN0ZXAYAyABKAISDgoGcGFja2VkGAQgASgMIlgKCkNvZGVkTW9kZWwSDgoGZ3JvdXBzGAEgAygREgwKBGJpdHMYAiABKA0SDgoGc3BhcnNlGAMgASgIEg4KBnNjYWxlcxgEIAEoDBIMCgRib2R5GAUgASgMIlMKDERldmljZVN0YXR1cxIQCghwcm90b2NvbBgBIAEoDRIOCgZkZXZpY2UYAiABKAkSDQoFc3RhdGUYAyABKAkSEgoKbW9kYWxpdGllcxgEIAMoCSKwAQoJUm91bmRQbGFuEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEgwKBGtpbmQYAyABKAkSFQoNbW9kZWxfdmVyc2lvbhgEIAEoDRITCgtkZWFkbGluZV9tcxgFIAEoDRIfCgRzcGVjGAYgASgLMhEucXFyLnYxLk1vZGVsU3BlYxInCghzZXR0aW5ncxgHIAEoCzIVLnFxci52MS5UcmFpblNldHRpbmdzIqUBCglNb2RlbFNwZWMSKAoKbW9kYWxpdGllcxgBIAMoCzIULnFxci52MS5Nb2RhbGl0eVNwZWMSDwoHY2xhc3NlcxgCIAMoCRIfCgRjb252GAMgAygLMhEucXFyLnYxLkNvbnZMYXllchIRCgllbWJlZGRpbmcYBCABKA0SDgoGaGlkZGVuGAUgASgNEhkKEXdpbmRvd19zdGF0aXN0aWNzGAYgASgIImUKDE1vZGFsaXR5U3BlYxIMCgRuYW1lGAEgASgJEgwKBHVuaXQYAiABKAkSEAoIY2hhbm5lbHMYAyADKAkSFgoOc2FtcGxlX3JhdGVfaHoYBCABKAESDwoHc2FtcGxlcxgFIAEoDSI8CglDb252TGF5ZXISDwoHZmlsdGVycxgBIAEoDRIOCgZrZXJuZWwYAiABKA0SDgoGc3RyaWRlGAMgASgNIrYECg1UcmFpblNldHRpbmdzEhAKCHN0cmF0ZWd5GAEgASgJEhUKDWxlYXJuaW5nX3JhdGUYAiABKAESEwoLbG9jYWxfc3RlcHMYAyABKA0SGQoRd2luZG93c19wZXJfcm91bmQYBCABKA0SDAoEZmlsbBgFIAEoCRIYChBmaWxsX3RlbXBlcmF0dXJlGAYgASgBEhQKDGFsaWduX3dlaWdodBgHIAEoARIZChFhbGlnbl90ZW1wZXJhdHVyZRgIIAEoARIXCg9xdWFsaXR5X3dlaWdodHMYCSABKAgSGAoQbW9kYWxpdHlfd2VpZ2h0cxgKIAEoCBIXCg9zZW5kX3Byb3RvdHlwZXMYCyABKAgSFgoOcHJvdG90eXBlX2JpdHMYDCABKA0SEgoKbW9kZWxfYml0cxgNIAEoDRISCgphbGlnbl9sb3NzGA4gASgJEhcKD3Byb3hpbWFsX3dlaWdodBgPIAEoARIXCg9kcm9wX2luY29tcGxldGUYECABKAgSEwoLc2hhcmVfbW9kZWwYESABKAgSEgoKbW9kZWxfY29kZRgSIAEoCRIWCg5wcm90b3R5cGVfY29kZRgTIAEoCRITCgttb2RlbF9zaGFyZRgUIAEoARITCgttb2RlbF9ldmVyeRgVIAEoDRIXCg9yZWhlYXJzZV9mYXVsdHMYFiABKAESGAoQcmVoZWFyc2VfbWlzc2luZxgXIAEoARIXCg9ldmlkZW5jZV93ZWlnaHQYGCABKAEikAEKC0dsb2JhbE1vZGVsEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEg8KB3ZlcnNpb24YAyABKA0SEgoKc2hhcGVfaGFzaBgEIAEoBxIOCgZwYXJhbXMYBSABKAwSKwoNbm9ybWFsaXphdGlvbhgGIAMoCzIULnFxci52MS5DaGFubmVsU2NhbGUiKQoMQ2hhbm5lbFNjYWxlEgwKBG1lYW4YASABKAwSCwoDc3RkGAIgASgMIqsBChBHbG9iYWxQcm90b3R5cGVzEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEg8KB3ZlcnNpb24YAyABKA0SEgoKc2hhcGVfaGFzaBgEIAEoBxISCgptb2RhbGl0aWVzGAUgASgNEg8KB2NsYXNzZXMYBiABKA0SCwoDZGltGAcgASgNEg4KBnZhbHVlcxgIIAEoDBIPCgd3ZWlnaHRzGAkgASgMIlUKC1JvdW5kQ2xvc2VkEhAKCHByb3RvY29sGAEgASgNEg0KBXJvdW5kGAIgASgNEiUKCGFjY2VwdGVkGAMgAygLMhMucXFyLnYxLkFjY2VwdGVkS2V5IioKC0FjY2VwdGVkS2V5Eg4KBmRldmljZRgBIAEoCRILCgNzZXEYAiABKA0iZwoHUmVjZWlwdBIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRILCgNzZXEYAyABKA0SDwoHdmVyZGljdBgEIAEoCRIOCgZyZWFzb24YBSABKAkSDQoFZmluYWwYBiABKAhiBnByb3RvMw");
 
 /**
  * What a board learned in one round. Its identity is (round, device, seq); the aggregator counts each key once.
@@ -124,6 +124,13 @@ export type Update = Message<"qqr.v1.Update"> & {
    * @generated from field: repeated qqr.v1.GroupDelta model = 12;
    */
   model: GroupDelta[];
+
+  /**
+   * The same in one piece and fewer bytes; absent in round 0 and beside `model`.
+   *
+   * @generated from field: qqr.v1.CodedModel coded = 13;
+   */
+  coded?: CodedModel | undefined;
 };
 
 /**
@@ -353,6 +360,56 @@ export const QuantizedSchema: GenMessage<Quantized> = /*@__PURE__*/
   messageDesc(file_qqr, 6);
 
 /**
+ * The change of some parameter groups, their tensors one after the other. The value of
+ *   a dense code is float32(lo + code · step), lo and step of its tensor;
+ *   a sparse code is ±float32(lo + code · step), of a place that is not kept 0.
+ *
+ * @generated from message qqr.v1.CodedModel
+ */
+export type CodedModel = Message<"qqr.v1.CodedModel"> & {
+  /**
+   * As GroupDelta.group, at least one, in the order of the layout: encoders ascending, then −1.
+   *
+   * @generated from field: repeated sint32 groups = 1;
+   */
+  groups: number[];
+
+  /**
+   * Bits of a code, 1 … 8; when sparse, one of them is the sign.
+   *
+   * @generated from field: uint32 bits = 2;
+   */
+  bits: number;
+
+  /**
+   * @generated from field: bool sparse = 3;
+   */
+  sparse: boolean;
+
+  /**
+   * float32 lo, step: dense [tensors, 2], |lo| ≤ 16, step > 0; sparse [2], both ≥ 0. No value beyond ±16.
+   *
+   * @generated from field: bytes scales = 4;
+   */
+  scales: Uint8Array;
+
+  /**
+   * Binary decisions under adaptive models (core/quant/coded.ts has their order, core/quant/range-coder.ts the coder), ended
+   * with as few bytes as name the last interval.
+   *
+   * @generated from field: bytes body = 5;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message qqr.v1.CodedModel.
+ * Use `create(CodedModelSchema)` to create a new message.
+ */
+export const CodedModelSchema: GenMessage<CodedModel> = /*@__PURE__*/
+  messageDesc(file_qqr, 7);
+
+/**
  * Retained. "offline" is published by the broker as the last will.
  *
  * @generated from message qqr.v1.DeviceStatus
@@ -390,7 +447,7 @@ export type DeviceStatus = Message<"qqr.v1.DeviceStatus"> & {
  * Use `create(DeviceStatusSchema)` to create a new message.
  */
 export const DeviceStatusSchema: GenMessage<DeviceStatus> = /*@__PURE__*/
-  messageDesc(file_qqr, 7);
+  messageDesc(file_qqr, 8);
 
 /**
  * What is asked of the boards now.
@@ -447,7 +504,7 @@ export type RoundPlan = Message<"qqr.v1.RoundPlan"> & {
  * Use `create(RoundPlanSchema)` to create a new message.
  */
 export const RoundPlanSchema: GenMessage<RoundPlan> = /*@__PURE__*/
-  messageDesc(file_qqr, 8);
+  messageDesc(file_qqr, 9);
 
 /**
  * @generated from message qqr.v1.ModelSpec
@@ -487,6 +544,13 @@ export type ModelSpec = Message<"qqr.v1.ModelSpec"> & {
    * @generated from field: uint32 hidden = 5;
    */
   hidden: number;
+
+  /**
+   * Encoders also see mean and power of each channel; adds a tensor to each encoder.
+   *
+   * @generated from field: bool window_statistics = 6;
+   */
+  windowStatistics: boolean;
 };
 
 /**
@@ -494,7 +558,7 @@ export type ModelSpec = Message<"qqr.v1.ModelSpec"> & {
  * Use `create(ModelSpecSchema)` to create a new message.
  */
 export const ModelSpecSchema: GenMessage<ModelSpec> = /*@__PURE__*/
-  messageDesc(file_qqr, 9);
+  messageDesc(file_qqr, 10);
 
 /**
  * @generated from message qqr.v1.ModalitySpec
@@ -535,7 +599,7 @@ export type ModalitySpec = Message<"qqr.v1.ModalitySpec"> & {
  * Use `create(ModalitySpecSchema)` to create a new message.
  */
 export const ModalitySpecSchema: GenMessage<ModalitySpec> = /*@__PURE__*/
-  messageDesc(file_qqr, 10);
+  messageDesc(file_qqr, 11);
 
 /**
  * Strided valid convolution over time, then ReLU. Each 1 … 4096.
@@ -564,7 +628,7 @@ export type ConvLayer = Message<"qqr.v1.ConvLayer"> & {
  * Use `create(ConvLayerSchema)` to create a new message.
  */
 export const ConvLayerSchema: GenMessage<ConvLayer> = /*@__PURE__*/
-  messageDesc(file_qqr, 11);
+  messageDesc(file_qqr, 12);
 
 /**
  * @generated from message qqr.v1.TrainSettings
@@ -597,7 +661,7 @@ export type TrainSettings = Message<"qqr.v1.TrainSettings"> & {
   windowsPerRound: number;
 
   /**
-   * What stands in for a missing modality's embedding: "zero-input", "zero-embedding" or "pnr".
+   * What stands in for a missing modality's embedding: "zero-input", "zero-embedding", "pnr" or "label".
    *
    * @generated from field: string fill = 5;
    */
@@ -652,6 +716,77 @@ export type TrainSettings = Message<"qqr.v1.TrainSettings"> & {
    * @generated from field: uint32 model_bits = 13;
    */
   modelBits: number;
+
+  /**
+   * "contrastive" or "distance".
+   *
+   * @generated from field: string align_loss = 14;
+   */
+  alignLoss: string;
+
+  /**
+   * ≥ 0; 0: no pull to the broadcast model.
+   *
+   * @generated from field: double proximal_weight = 15;
+   */
+  proximalWeight: number;
+
+  /**
+   * @generated from field: bool drop_incomplete = 16;
+   */
+  dropIncomplete: boolean;
+
+  /**
+   * @generated from field: bool share_model = 17;
+   */
+  shareModel: boolean;
+
+  /**
+   * How values of a model delta are coded: "packed" (GroupDelta), or in a CodedModel "affine", "stochastic" or "sign".
+   *
+   * @generated from field: string model_code = 18;
+   */
+  modelCode: string;
+
+  /**
+   * "affine" or "stochastic".
+   *
+   * @generated from field: string prototype_code = 19;
+   */
+  prototypeCode: string;
+
+  /**
+   * Share of the delta's values that travels, the largest, above 0 up to 1.
+   *
+   * @generated from field: double model_share = 20;
+   */
+  modelShare: number;
+
+  /**
+   * The model travels in every n-th round, 1 … 1000.
+   *
+   * @generated from field: uint32 model_every = 21;
+   */
+  modelEvery: number;
+
+  /**
+   * 0 … 1: share of windows that each local step but the first sees with a self-inflicted fault, and without a modality.
+   *
+   * @generated from field: double rehearse_faults = 22;
+   */
+  rehearseFaults: number;
+
+  /**
+   * @generated from field: double rehearse_missing = 23;
+   */
+  rehearseMissing: number;
+
+  /**
+   * 0 … 100: what the prototypes' evidence counts beside the head at prediction.
+   *
+   * @generated from field: double evidence_weight = 24;
+   */
+  evidenceWeight: number;
 };
 
 /**
@@ -659,7 +794,7 @@ export type TrainSettings = Message<"qqr.v1.TrainSettings"> & {
  * Use `create(TrainSettingsSchema)` to create a new message.
  */
 export const TrainSettingsSchema: GenMessage<TrainSettings> = /*@__PURE__*/
-  messageDesc(file_qqr, 12);
+  messageDesc(file_qqr, 13);
 
 /**
  * The whole model, never a difference, so that a board which was away needs nothing else.
@@ -709,7 +844,7 @@ export type GlobalModel = Message<"qqr.v1.GlobalModel"> & {
  * Use `create(GlobalModelSchema)` to create a new message.
  */
 export const GlobalModelSchema: GenMessage<GlobalModel> = /*@__PURE__*/
-  messageDesc(file_qqr, 13);
+  messageDesc(file_qqr, 14);
 
 /**
  * z = (x − mean) / std, per channel.
@@ -737,7 +872,7 @@ export type ChannelScale = Message<"qqr.v1.ChannelScale"> & {
  * Use `create(ChannelScaleSchema)` to create a new message.
  */
 export const ChannelScaleSchema: GenMessage<ChannelScale> = /*@__PURE__*/
-  messageDesc(file_qqr, 14);
+  messageDesc(file_qqr, 15);
 
 /**
  * All persistent prototypes; same version as the model they belong to.
@@ -802,7 +937,7 @@ export type GlobalPrototypes = Message<"qqr.v1.GlobalPrototypes"> & {
  * Use `create(GlobalPrototypesSchema)` to create a new message.
  */
 export const GlobalPrototypesSchema: GenMessage<GlobalPrototypes> = /*@__PURE__*/
-  messageDesc(file_qqr, 15);
+  messageDesc(file_qqr, 16);
 
 /**
  * The keys that a round counted. A board forgets an update when its key is listed here or a final receipt came.
@@ -831,7 +966,7 @@ export type RoundClosed = Message<"qqr.v1.RoundClosed"> & {
  * Use `create(RoundClosedSchema)` to create a new message.
  */
 export const RoundClosedSchema: GenMessage<RoundClosed> = /*@__PURE__*/
-  messageDesc(file_qqr, 16);
+  messageDesc(file_qqr, 17);
 
 /**
  * @generated from message qqr.v1.AcceptedKey
@@ -853,7 +988,7 @@ export type AcceptedKey = Message<"qqr.v1.AcceptedKey"> & {
  * Use `create(AcceptedKeySchema)` to create a new message.
  */
 export const AcceptedKeySchema: GenMessage<AcceptedKey> = /*@__PURE__*/
-  messageDesc(file_qqr, 17);
+  messageDesc(file_qqr, 18);
 
 /**
  * The answer to one update, sent after it is on the aggregator's disk (or refused).
@@ -903,5 +1038,5 @@ export type Receipt = Message<"qqr.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
-  messageDesc(file_qqr, 18);
+  messageDesc(file_qqr, 19);
 

@@ -1,0 +1,62 @@
+/** The windows of the test subjects, under every condition that a replay's options ask for. */
+import type { Rng } from '../../core/math/rng.ts';
+import type { BatchWindow } from '../../core/model/batch.ts';
+import type { Window } from '../../core/stream/window.ts';
+import { FAULT_KINDS, type FaultKind } from '../../core/trace/faults.ts';
+import { degraded, type FaultOptions } from '../../core/trace/imbalance.ts';
+import type { HoldoutWindows } from '../../server/holdout.ts';
+import type { ReplayOptions, TestFault } from './options.ts';
+
+export interface TestWindowsOptions {
+  /** Names of the modalities, in the order of `Window.values`. */
+  readonly modalities: readonly string[];
+  readonly classes: readonly string[];
+  readonly options: Pick<ReplayOptions, 'kinds' | 'severity' | 'testFaults'>;
+  readonly acStd: readonly Float32Array[];
+  readonly rng: Rng;
+}
+
+/**
+ * Keys of `degraded`: `acc` for any of the kinds; with the test fault `kinds` also `acc/stuck`, with a severity also `acc/stuck/0.4`,
+ * each for every modality and every kind that exists; with `nothing` also `nothing`: windows that have no modality.
+ */
+export function testWindows(
+  windows: readonly Window[],
+  { modalities, classes, options, acStd, rng }: TestWindowsOptions,
+): HoldoutWindows {
+  const { kinds, severity, testFaults } = options;
+  const toBatch = (of: readonly Window[]) => batchWindows(of, classes);
+  const conditions = new Map<string, BatchWindow[]>();
+  modalities.forEach((name, m) => {
+    const add = (key: string, faults: Pick<FaultOptions, 'kinds' | 'severity'>) =>
+      conditions.set(key, toBatch(degraded(windows, m, { ...faults, acStd, rng: rng.fork(`degraded/${key}`) })));
+    add(name, { kinds, severity });
+    for (const { suffix, ...faults } of singleFaults(testFaults, severity)) add(`${name}/${suffix}`, faults);
+  });
+  if (testFaults.includes('nothing')) {
+    conditions.set('nothing', toBatch(windows.map((window) => ({ ...window, values: modalities.map(() => null) }))));
+  }
+  return { clean: toBatch(windows), degraded: Object.fromEntries(conditions) };
+}
+
+interface SingleFault extends Pick<FaultOptions, 'kinds' | 'severity'> {
+  readonly suffix: string;
+}
+
+function singleFaults(testFaults: readonly TestFault[], severity: FaultOptions['severity']): SingleFault[] {
+  return testFaults.flatMap((fault) => {
+    if (fault === 'nothing') return [];
+    return FAULT_KINDS.map((kind: FaultKind): SingleFault => {
+      if (fault === 'kinds') return { suffix: kind, kinds: [kind], severity };
+      return { suffix: `${kind}/${fault}`, kinds: [kind], severity: [fault, fault] };
+    });
+  });
+}
+
+function batchWindows(windows: readonly Window[], classes: readonly string[]): BatchWindow[] {
+  return windows.map(({ values, label }) => ({
+    values,
+    quality: values.map((v) => (v === null ? 0 : 1)),
+    label: classes.indexOf(label ?? ''),
+  }));
+}
