@@ -3,13 +3,15 @@
  * degraded, predicted exactly as a board would (the strategy's fill).
  */
 import type { Batch, BatchWindow } from '../core/model/batch.ts';
-import { makeBatch } from '../core/model/batch.ts';
+import { calibrationErrorOf } from '../core/model/calibration.ts';
 import { accuracyOf } from '../core/model/evaluate.ts';
 import type { Network } from '../core/model/network.ts';
-import { type PredictSettings, predict } from '../core/model/predict.ts';
+import { type PredictSettings, predict, retempered } from '../core/model/predict.ts';
+import type { TrainSettings } from '../core/model/settings.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { Normalization } from '../core/qqr/normalization.ts';
 import type { FleetState } from './fleet-state.ts';
+import { stackerFor } from './holdout-scale.ts';
 import type { Evaluation } from './record.ts';
 
 export interface HoldoutWindows {
@@ -17,6 +19,8 @@ export interface HoldoutWindows {
   readonly clean: readonly BatchWindow[];
   /** By modality name: the same windows with that modality degraded. Empty when it is not evaluated. */
   readonly degraded: Readonly<Record<string, readonly BatchWindow[]>>;
+  /** Whose each window is, in the order of `clean` and of each of `degraded`; left out: all one person's. */
+  readonly subjects?: readonly string[];
 }
 
 export interface Holdout {
@@ -28,7 +32,7 @@ export interface HoldoutOptions {
   readonly network: Network;
   readonly spec: ModelSpec;
   readonly windows: HoldoutWindows;
-  readonly settings: PredictSettings;
+  readonly settings: PredictSettings & Partial<Pick<TrainSettings, 'scalePrior'>>;
   /** `clean` leaves `missing` and `degraded` empty: a (1 + 2M)-th of the time. */
   readonly conditions: 'all' | 'clean';
 }
@@ -44,15 +48,23 @@ export function createHoldout({ network, spec, windows, settings, conditions }: 
   let prepared: HoldoutBatches | null = null; // the normalization is frozen after round 0: stack the windows once
   return {
     evaluate(global) {
-      const { averaged: params, prototypes, normalization } = global;
+      const { averaged: params, prototypes, temperature, normalization } = global;
       if (normalization === null) throw new RangeError('a model without normalization cannot be evaluated');
-      if (prepared?.normalization !== normalization) prepared = prepare(windows, spec, normalization, conditions);
-      const accuracy = (batch: Batch) =>
-        accuracyOf(predict(network, { params, prototypes, batch, settings }), batch.labels, spec.classes.length);
+      if (prepared?.normalization !== normalization) {
+        const stack = stackerFor(windows, spec, normalization, settings.scalePrior ?? 0);
+        prepared = { normalization, ...prepare(windows, spec, stack, conditions) };
+      }
+      const classes = spec.classes.length;
+      const predicted = (batch: Batch) => predict(network, { params, prototypes, temperature, batch, settings });
+      const accuracy = (batch: Batch) => accuracyOf(predicted(batch), batch.labels, classes);
+      const { clean, missing, degraded } = prepared;
+      const ofClean = predicted(clean);
+      const error = (of: Float32Array) => calibrationErrorOf(of, clean.labels, classes);
       return {
-        clean: accuracy(prepared.clean),
-        missing: mapValues(prepared.missing, accuracy),
-        degraded: mapValues(prepared.degraded, accuracy),
+        clean: accuracyOf(ofClean, clean.labels, classes),
+        missing: mapValues(missing, accuracy),
+        degraded: mapValues(degraded, accuracy),
+        calibration: { untempered: error(retempered(ofClean, 1 / temperature, classes)), served: error(ofClean) },
       };
     },
   };
@@ -61,16 +73,15 @@ export function createHoldout({ network, spec, windows, settings, conditions }: 
 function prepare(
   windows: HoldoutWindows,
   spec: ModelSpec,
-  normalization: Normalization,
+  stack: (windows: readonly BatchWindow[]) => Batch,
   conditions: 'all' | 'clean',
-): HoldoutBatches {
-  const clean = makeBatch(windows.clean, spec, normalization);
-  if (conditions === 'clean') return { normalization, clean, missing: {}, degraded: {} };
+): Omit<HoldoutBatches, 'normalization'> {
+  const clean = stack(windows.clean);
+  if (conditions === 'clean') return { clean, missing: {}, degraded: {} };
   return {
-    normalization,
     clean,
     missing: Object.fromEntries(spec.modalities.map(({ name }, m) => [name, withoutModality(clean, m)])),
-    degraded: mapValues(windows.degraded, (degraded) => makeBatch(degraded, spec, normalization)),
+    degraded: mapValues(windows.degraded, stack),
   };
 }
 

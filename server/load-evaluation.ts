@@ -5,6 +5,7 @@ import type { BatchWindow } from '../core/model/batch.ts';
 import type { Network } from '../core/model/network.ts';
 import { createNetworkCache } from '../core/model/network-cache.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
+import { createQualityJudge } from '../core/qqr/quality-judge.ts';
 import type { Window } from '../core/stream/window.ts';
 import { createWindower } from '../core/stream/windower.ts';
 import { openDataSet } from '../core/trace/data-set.ts';
@@ -36,9 +37,14 @@ export async function loadEvaluation(
   seed: number,
 ): Promise<LoadedEvaluation> {
   const windows: Window[] = [];
+  const subjects: string[] = [];
   for (const path of paths) {
     const { recordings } = await openDataSet(path, '.');
-    for (const recording of recordings) windows.push(...labelledWindows(recording, spec, windowSeconds));
+    for (const recording of recordings) {
+      const own = labelledWindows(recording, spec, windowSeconds);
+      windows.push(...own);
+      subjects.push(...own.map(() => recording.subject));
+    }
   }
   if (windows.length === 0) {
     throw new AppError('data-format', "no recording has a window with one of the model's labels", {
@@ -46,7 +52,7 @@ export async function loadEvaluation(
       hint: `The model's classes are ${spec.classes.join(', ')}.`,
     });
   }
-  return { network: await createNetworkCache()(spec), windows: holdoutWindows(windows, spec, seed) };
+  return { network: await createNetworkCache()(spec), windows: { ...holdoutWindows(windows, spec, seed), subjects } };
 }
 
 function labelledWindows(recording: Recording, spec: ModelSpec, windowSeconds: number): Window[] {
@@ -67,12 +73,18 @@ function holdoutWindows(windows: readonly Window[], spec: ModelSpec, seed: numbe
   const widths = spec.modalities.map(({ channels }) => channels.length);
   const faults = { kinds: FAULT_KINDS, severity: SEVERITY, acStd: acStdOf(windows, widths) };
   const rng = createRng(`${seed}/holdout`);
-  const toBatch = ({ values, label }: Window): BatchWindow => {
-    return { values, quality: values.map((v) => (v === null ? 0 : 1)), label: spec.classes.indexOf(label ?? '') };
+  // As boards judge a sensor that was fine before it failed: the clean windows teach, the others are scored only.
+  const judge = createQualityJudge({ modalities: spec.modalities });
+  const toBatch = ({ values, label }: Window, quality: readonly number[]): BatchWindow => {
+    return { values, quality, label: spec.classes.indexOf(label ?? '') };
   };
-  const degradedIn = (name: string, m: number) => degraded(windows, m, { ...faults, rng: rng.fork(name) }).map(toBatch);
+  const clean = windows.map((window) => toBatch(window, judge.judge(window).quality));
+  const degradedIn = (name: string, m: number) =>
+    degraded(windows, m, { ...faults, rng: rng.fork(name) }).map((window) =>
+      toBatch(window, judge.score(window).quality),
+    );
   return {
-    clean: windows.map(toBatch),
+    clean,
     degraded: Object.fromEntries(spec.modalities.map(({ name }, m) => [name, degradedIn(name, m)])),
   };
 }

@@ -4,6 +4,7 @@
  */
 
 import { AppError } from '../core/base/errors.ts';
+import { nextTemperature } from '../core/model/calibration.ts';
 import { initParams, paramLayout } from '../core/model/params.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { Contribution, SumsShape } from '../core/qqr/aggregate.ts';
@@ -12,6 +13,7 @@ import { mergeNormalization } from '../core/qqr/normalization.ts';
 import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
 import { dequantize } from '../core/quant/affine.ts';
 import type { GroupShape } from '../core/wire/check-structure.ts';
+import { CONFIDENCE_UNITS } from '../core/wire/limits.ts';
 import { groupShapes, groupValues } from '../core/wire/model-values.ts';
 import type { Update } from '../core/wire/update.ts';
 import { averagedParams, type FleetState, type Moments } from './fleet-state.ts';
@@ -28,6 +30,7 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
     averaged: params,
     moments: null,
     prototypes: emptyPrototypes(spec.modalities.length, spec.classes.length, spec.embedding),
+    temperature: 1,
     normalization: null,
   };
 }
@@ -35,7 +38,8 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
 /**
  * The state after a round's updates, at least one.
  * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the weighted mean delta (`optimizer.ts`),
- * averaged parameters and persistent prototypes by the round's, and the version is one more.
+ * averaged parameters and persistent prototypes by the round's, the temperature by how sure its predictions were, and the version is
+ * one more.
  */
 export function nextGlobal(
   kind: 'statistics' | 'training',
@@ -64,8 +68,16 @@ export function nextGlobal(
     averaged: averagedParams(global, params, strategy.modelMemory),
     moments,
     prototypes: persist(global.prototypes, temporalPrototypes(sums), strategy.prototypeMemory),
+    temperature: nextTemperature(global.temperature, confidenceGap(updates)),
     normalization: global.normalization,
   };
+}
+
+/** Mean confidence − accuracy over the round's predictions; 0 when there were none. Integers are summed: exact in any order. */
+function confidenceGap(updates: readonly Update[]): number {
+  const count = updates.reduce((sum, { online }) => sum + online.count, 0);
+  const units = updates.reduce((sum, { online }) => sum + online.overconfidence, 0);
+  return count === 0 ? 0 : units / CONFIDENCE_UNITS / count;
 }
 
 /** Those of the rounds before; none yet at the first, nor with plain averaging. */

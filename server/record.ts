@@ -7,6 +7,11 @@ export interface Evaluation {
   readonly missing: Readonly<Record<string, number>>;
   /** By modality name: that modality degraded in every test window. */
   readonly degraded: Readonly<Record<string, number>>;
+  /**
+   * Expected calibration error on the clean windows, in [0, 1] (`core/model/calibration.ts`): of the probabilities as they come, and
+   * as they are served, at the fleet's temperature. Not in records of older versions.
+   */
+  readonly calibration?: { readonly untempered: number; readonly served: number };
 }
 
 export interface RoundRecord {

@@ -1,6 +1,6 @@
 /**
  * The compressed model delta Δ = W_local − W_broadcast with error feedback: what a round's codes leave out, and what is learned in
- * rounds in which no model travels, is added to a later round's, so that nothing is lost for good (docs/algorithm.md §7, "Bits").
+ * rounds in which no model travels, is added to a later round's, so that nothing is lost for good (docs/algorithm.md §9).
  *   owed = Δ + residual,  sent = Q(owed),  residual' = owed − sent
  * Invariant: Σ sent + last residual = Σ Δ over the rounds in which a group takes part, up to float32 rounding.
  * What is owed is never stale: in silent rounds nobody's model travels, so all of it was learned from the same broadcast.

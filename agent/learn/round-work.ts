@@ -5,17 +5,21 @@
 import { AppError } from '../../core/base/errors.ts';
 import { createRng, type Rng } from '../../core/math/rng.ts';
 import { type Batch, type BatchWindow, makeBatch } from '../../core/model/batch.ts';
+import { overconfidenceOf } from '../../core/model/calibration.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { TrainInput, TrainOutput } from '../../core/model/network.ts';
 import { paramLayout } from '../../core/model/params.ts';
+import { concluded } from '../../core/model/predict.ts';
 import type { TrainSettings } from '../../core/model/settings.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
-import { channelSums } from '../../core/qqr/normalization.ts';
+import { addToHistory, boardNormalization } from '../../core/qqr/board-normalization.ts';
+import { channelSums, type Normalization } from '../../core/qqr/normalization.ts';
+import { addOwn, personalPrototypes } from '../../core/qqr/personal.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 import { localPrototypes } from '../../core/qqr/prototype.ts';
 import { quantize } from '../../core/quant/affine.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
-import { DEFAULT_LIMITS, MAX_VALUE, WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
+import { CONFIDENCE_UNITS, DEFAULT_LIMITS, MAX_VALUE, WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import type { ModalityReport, QuantizedPrototypes, Update } from '../../core/wire/update.ts';
 import type { Checkpoint } from '../store/agent-store.ts';
 import { compressDelta } from './delta.ts';
@@ -23,14 +27,17 @@ import { rehearsals } from './rehearse.ts';
 
 /** A window with its modalities in the spec's order. */
 export interface LabelledWindow {
+  /** Empty where unknown. */
   readonly label: string;
+  /** Class index that a window without a label is taught as. */
+  readonly guess?: number;
   readonly values: readonly (Float32Array | null)[];
   readonly quality: readonly number[];
 }
 
 /** The parts of a round's update that follow from its windows, and what is kept for the next round. */
 export type RoundWork = Pick<Update, 'online' | 'modalities' | 'model' | 'coded'> &
-  Pick<Checkpoint, 'params' | 'residual'>;
+  Pick<Checkpoint, 'params' | 'residual' | 'own' | 'history'>;
 
 /** What a board keeps between rounds before its first one. */
 export function initialCheckpoint(global: GlobalState): Checkpoint {
@@ -49,7 +56,7 @@ export function statisticsWork(
   windows: readonly LabelledWindow[],
   spec: ModelSpec,
   global: GlobalState,
-  { residual }: Checkpoint,
+  { residual, own, history }: Checkpoint,
 ): RoundWork {
   const modalities = spec.modalities.map((modality, m) => {
     const present = windows.flatMap((window) => window.values[m] ?? []);
@@ -58,40 +65,70 @@ export function statisticsWork(
     return { windowsPresent: present.length, meanQuality, weight: 0, prototypes: null, sums };
   });
   return {
-    online: { correct: 0, count: 0, lossSum: 0 },
+    online: { correct: 0, count: 0, lossSum: 0, overconfidence: 0 },
     modalities,
     model: [],
     coded: null,
     params: global.params,
     residual,
+    own,
+    history,
   };
 }
 
-/** What the network is asked to train on. */
+/** What the network is asked to train on, and the T that confidences are reported at. */
+export interface RoundInput extends TrainInput {
+  readonly temperature: number;
+}
+
 export function trainingInput(
   windows: readonly LabelledWindow[],
   { round, spec, settings }: RoundPlan,
   global: GlobalState,
   before: Checkpoint,
   device: string,
-): TrainInput {
-  if (global.normalization === null)
-    throw new AppError('internal', `model version ${global.version} has no normalization`);
-  const labelled = windows.map((window) => ({ ...window, label: spec.classes.indexOf(window.label) }));
-  const { normalization } = global;
+): RoundInput {
+  const labelled = windows.map((window) => {
+    const label = spec.classes.indexOf(window.label);
+    return { ...window, label: label < 0 ? (window.guess ?? -1) : label };
+  });
+  const normalization = normalizationFor(windows, spec, settings, global, before);
   const toBatch = (some: readonly BatchWindow[]) => {
     const batch = makeBatch(some, spec, normalization);
     return settings.dropIncomplete ? withoutIncomplete(batch) : batch;
   };
   const rng = createRng(`rehearsal/${device}/${round}`);
-  const params = settings.shareModel ? global.params : before.params;
   return {
-    params,
+    params: startParams(settings, global, before),
     prototypes: global.prototypes,
+    temperature: global.temperature,
     batch: toBatch(labelled),
     settings,
     rehearsals: rehearsals(labelled, spec, settings, toBatch, rng),
   };
+}
+
+/** The scale of a round's windows: the fleet's, or drawn to what the board has seen, these windows included. */
+export function normalizationFor(
+  windows: readonly LabelledWindow[],
+  spec: ModelSpec,
+  { scalePrior }: TrainSettings,
+  { normalization, version }: GlobalState,
+  before: Checkpoint,
+): Normalization {
+  if (normalization === null) throw new AppError('internal', `model version ${version} has no normalization`);
+  if (scalePrior === 0) return normalization;
+  return boardNormalization(normalization, historyAfter(windows, spec, before), scalePrior);
+}
+
+function historyAfter(windows: readonly LabelledWindow[], { modalities }: ModelSpec, before: Checkpoint): Float32Array {
+  const channels = modalities.map((modality) => modality.channels.length);
+  return addToHistory(before.history, windows, channels);
+}
+
+/** What a round starts from: the broadcast, or what the board has when boards keep their own. */
+export function startParams({ shareModel }: TrainSettings, global: GlobalState, before: Checkpoint): Float32Array {
+  return shareModel ? global.params : before.params;
 }
 
 /** Windows that lack a modality lose their label, which is what teaches. */
@@ -106,24 +143,29 @@ export function finishTraining(
   windows: readonly LabelledWindow[],
   { round, spec, settings }: RoundPlan,
   before: Checkpoint,
-  { params: start, batch }: TrainInput,
+  input: RoundInput,
   out: TrainOutput,
   rounding: Rng,
 ): RoundWork {
+  const { params: start, batch } = input;
   const weights = settings.qualityWeights ? batch.quality : batch.present; // [B, M]
-  const prototypes = localPrototypes(out.embeddings, batch.labels, weights, spec.classes.length);
+  const isTaught = windows.map(({ label, guess }) => guess !== undefined || spec.classes.includes(label));
+  const trueLabels = batch.labels.map((label, i) => (windows[i]?.guess === undefined ? label : -1));
+  const prototypes = localPrototypes(out.embeddings, trueLabels, weights, spec.classes.length);
+  const own = settings.personalPrior > 0 ? addOwn(before.own, prototypes) : undefined;
+  const history = settings.scalePrior > 0 ? historyAfter(windows, spec, before) : undefined;
   const modalities = spec.modalities.map((_, m): ModalityReport => {
     const windowsPresent = windows.filter((window) => window.values[m] !== null).length;
     return {
       windowsPresent,
       meanQuality: meanQualityOf(windows, m),
-      weight: toUnits(columnSum(weights, m, batch.size)),
+      weight: toUnits(columnSum(weights, m, isTaught)),
       prototypes: settings.sendPrototypes ? quantizePrototypes(prototypes, m, settings, rounding) : null,
       sums: null,
     };
   });
-  const online = onlineScore(out, windows, spec);
-  const kept = { online, modalities, model: [], coded: null, residual: before.residual };
+  const online = onlineScore(out, windows, spec, input, before.own);
+  const kept = { online, modalities, model: [], coded: null, residual: before.residual, own, history };
   // A step that diverged is dropped whole: sent, it would be refused; kept, it would poison the residual for good.
   if (!isSendable(out.params, start)) return { ...kept, params: start };
   if (!settings.shareModel || batch.labels.every((label) => label < 0)) return { ...kept, params: out.params };
@@ -145,7 +187,7 @@ function groupsThatTravel(
   { modalityWeights }: TrainSettings,
   modalities: readonly ModalityReport[],
 ): (group: number) => boolean {
-  return (group) => group < 0 || !modalityWeights || (modalities[group]?.windowsPresent ?? 0) > 0;
+  return (group) => group < 0 || !modalityWeights || (modalities[group]?.weight ?? 0) > 0;
 }
 
 /** Whether a step, with what is owed from before, is within what the aggregator takes: finite, |Δ| ≤ MAX_VALUE, and not too long a step. */
@@ -178,18 +220,37 @@ function quantizePrototypes(
   return { classes: seen, weights: seen.map((c) => units[c] as number), values: quantize(values, prototypeBits, mode) };
 }
 
-/** Predict-then-train: right predictions and summed cross-entropy over the round's windows, taught from or not. */
-function onlineScore(out: TrainOutput, windows: readonly LabelledWindow[], spec: ModelSpec): Update['online'] {
+/** Predict-then-train: right predictions and summed cross-entropy over the round's labelled windows, taught from or not. */
+function onlineScore(
+  out: TrainOutput,
+  windows: readonly LabelledWindow[],
+  spec: ModelSpec,
+  input: RoundInput,
+  own: Checkpoint['own'],
+): Update['online'] {
   const classes = spec.classes.length;
+  const truths = Int32Array.from(windows, ({ label }) => spec.classes.indexOf(label));
+  const probabilities = personalized(out, input, own);
   let correct = 0;
+  let count = 0;
   let lossSum = 0;
-  for (const [i, { label }] of windows.entries()) {
-    const row = out.probabilities.subarray(i * classes, (i + 1) * classes); // [C]
-    const truth = spec.classes.indexOf(label);
+  for (const [i, truth] of truths.entries()) {
+    if (truth < 0) continue;
+    const row = probabilities.subarray(i * classes, (i + 1) * classes); // [C]
+    count++;
     if (row.indexOf(Math.max(...row)) === truth) correct++;
     lossSum -= Math.log(Math.max(row[truth] as number, 1e-7));
   }
-  return { correct, count: windows.length, lossSum };
+  const excess = overconfidenceOf(concluded(out, input), truths, classes);
+  return { correct, count, lossSum, overconfidence: Math.round(excess * CONFIDENCE_UNITS) };
+}
+
+/** What the board says of its own stream: the head alone, or with prototypes of its own the head and their evidence. */
+function personalized(out: TrainOutput, input: RoundInput, own: Checkpoint['own']): Float32Array {
+  const { personalPrior } = input.settings;
+  if (personalPrior === 0) return out.probabilities;
+  const prototypes = personalPrototypes(input.prototypes, own, personalPrior);
+  return concluded(out, { ...input, prototypes, temperature: 1 });
 }
 
 function meanQualityOf(windows: readonly LabelledWindow[], m: number): number {
@@ -198,11 +259,9 @@ function meanQualityOf(windows: readonly LabelledWindow[], m: number): number {
   return present.reduce((sum, window) => sum + (window.quality[m] as number), 0) / present.length;
 }
 
-function columnSum(table: Float32Array, column: number, rows: number): number {
-  const columns = table.length / rows;
-  let sum = 0;
-  for (let i = 0; i < rows; i++) sum += table[i * columns + column] as number;
-  return sum;
+function columnSum(table: Float32Array, column: number, isCounted: readonly boolean[]): number {
+  const columns = table.length / isCounted.length;
+  return isCounted.reduce((sum, counts, i) => sum + (counts ? (table[i * columns + column] as number) : 0), 0);
 }
 
 function toUnits(weight: number): number {

@@ -13,9 +13,10 @@ import { alignModalities, type WindowModality } from '../../core/stream/align.ts
 import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { Update } from '../../core/wire/update.ts';
-import type { AgentStore, Checkpoint, StoredWindow } from '../store/agent-store.ts';
+import { type AgentStore, type Checkpoint, type StoredWindow, windowsFor } from '../store/agent-store.ts';
 import type { RoundTrainer } from '../sync/session.ts';
 import { roundingOf } from './delta.ts';
+import { withGuesses } from './guesses.ts';
 import {
   finishTraining,
   initialCheckpoint,
@@ -51,7 +52,7 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
       const inOrder = windows.map((window) => inSpecOrder(window, boardIndex));
       const used = plan.kind === 'training' ? windows : [];
       const cursor = used.at(-1)?.index ?? before.cursor;
-      const backlog = store.countWindows({ afterIndex: cursor, classes: plan.spec.classes });
+      const backlog = store.countWindows(windowsFor(plan, cursor));
       const round = {
         device: options.device,
         round: plan.round,
@@ -80,6 +81,8 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
         modelVersion: global.version,
         params: work.params,
         residual: work.residual,
+        own: work.own,
+        history: work.history,
       };
       const row = { round: plan.round, seq: round.seq, payload: encodeUpdate(update) };
       store.commitTraining(
@@ -104,7 +107,7 @@ async function takeWindows(
   signal: AbortSignal,
 ): Promise<StoredWindow[]> {
   const size = plan.settings.windowsPerRound;
-  const query = { afterIndex: cursor, classes: plan.spec.classes };
+  const query = windowsFor(plan, cursor);
   const wanted = options.finite ? 2 * size : size;
   while (options.store.countWindows(query) < wanted && !streamEnded(options.store)) await options.nextArrival(signal);
   const windows = options.store.nextWindows({ ...query, limit: size });
@@ -152,6 +155,7 @@ function trainOn(
   network: Network,
   device: string,
 ): RoundWork {
-  const input = trainingInput(windows, plan, global, before, device);
-  return finishTraining(windows, plan, before, input, network.train(input), roundingOf(device, plan.round));
+  const taught = withGuesses(windows, plan, global, before, network);
+  const input = trainingInput(taught, plan, global, before, device);
+  return finishTraining(taught, plan, before, input, network.train(input), roundingOf(device, plan.round));
 }

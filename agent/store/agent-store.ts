@@ -11,9 +11,10 @@ import { chunkTable } from './chunks.ts';
 import { openDb, withStorageErrors } from './db.ts';
 import { type OutboxKey, type OutboxRow, type OutboxTable, type OutgoingUpdate, outboxTable } from './outbox.ts';
 import { type Db, transaction } from './transaction.ts';
-import { type MeasuredWindow, type StoredWindow, type WindowQuery, windowTable } from './windows.ts';
+import { type MeasuredWindow, type StoredWindow, type WindowQuery, windowsFor, windowTable } from './windows.ts';
 
 export type { Checkpoint, MeasuredWindow, OutboxRow, StoredWindow };
+export { windowsFor };
 
 /** Where the windower and the sensor resume after a restart. */
 export interface IngestPosition {
@@ -40,7 +41,7 @@ export interface AgentStore {
   ingest(batch: IngestBatch): void;
   /** Null before the first `ingest`. */
   ingestPosition(): IngestPosition | null;
-  /** The first `limit` windows after `afterIndex` labelled with one of `classes`, ascending index. */
+  /** The first `limit` windows that the query describes, ascending index. */
   nextWindows(query: WindowQuery & { readonly limit: number }): StoredWindow[];
   countWindows(query: WindowQuery): number;
   /** Raw stream from `fromUs` on, in order of each chunk's first sample. */

@@ -18,6 +18,10 @@ export interface Checkpoint {
   readonly params: Float32Array;
   /** What quantization left out so far (error feedback), same layout; empty while there is none. */
   readonly residual: Float32Array;
+  /** The board's own sums for its prototypes (`core/qqr/personal.ts`); left out while there are none. */
+  readonly own?: Float32Array | undefined;
+  /** The board's channel history (`core/qqr/board-normalization.ts`); left out while there is none. */
+  readonly history?: Float32Array | undefined;
 }
 
 export interface CheckpointTable {
@@ -43,14 +47,18 @@ interface Row {
   readonly modelVersion: number;
   readonly params: Buffer;
   readonly residual: Buffer;
+  readonly own: Buffer;
+  readonly history: Buffer;
 }
+
+const NONE = new Float32Array(0);
 
 export function checkpointTable(db: Db): CheckpointTable {
   const select = db.prepare<[], Row>(
-    'SELECT round, cursor, seq, model_version AS modelVersion, params, residual FROM checkpoint',
+    'SELECT round, cursor, seq, model_version AS modelVersion, params, residual, own, history FROM checkpoint',
   );
   const replace = db.prepare(
-    'REPLACE INTO checkpoint (id, round, cursor, seq, model_version, params, residual) VALUES (1, ?, ?, ?, ?, ?, ?)',
+    'REPLACE INTO checkpoint (id, round, cursor, seq, model_version, params, residual, own, history) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const use = db.prepare('INSERT INTO training_log (window_index, round, seq) VALUES (?, ?, ?)');
   const uses = db.prepare<[], WindowUse>(
@@ -59,9 +67,18 @@ export function checkpointTable(db: Db): CheckpointTable {
   return {
     read() {
       const row = select.get();
-      return row === undefined ? null : { ...row, params: floatsOf(row.params), residual: floatsOf(row.residual) };
+      if (row === undefined) return null;
+      const { own, history, ...kept } = row;
+      const optional = {
+        ...(own.length === 0 ? {} : { own: floatsOf(own) }),
+        ...(history.length === 0 ? {} : { history: floatsOf(history) }),
+      };
+      return { ...kept, params: floatsOf(row.params), residual: floatsOf(row.residual), ...optional };
     },
-    write: (c) => void replace.run(c.round, c.cursor, c.seq, c.modelVersion, bytesOf(c.params), bytesOf(c.residual)),
+    write({ round, cursor, seq, modelVersion, params, residual, own = NONE, history = NONE }) {
+      const arrays = [params, residual, own, history].map(bytesOf);
+      replace.run(round, cursor, seq, modelVersion, ...arrays);
+    },
     logUse(windowIndices, { round, seq }) {
       for (const index of windowIndices) use.run(index, round, seq);
     },

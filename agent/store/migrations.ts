@@ -60,6 +60,10 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (outcome, reason)
   ) WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE checkpoint ADD COLUMN own BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE checkpoint ADD COLUMN history BLOB NOT NULL DEFAULT x'';
+  `,
 ];
 
 /** Brings the file to the newest schema. AppError 'storage-failed' when a newer program has written it. */

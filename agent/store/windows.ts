@@ -5,6 +5,7 @@
  * Invariant: a window's index is written once; a replay that cuts the same window again changes nothing.
  */
 import type { Window } from '../../core/stream/window.ts';
+import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { bytesOf } from './float-blob.ts';
 import type { Db } from './transaction.ts';
 
@@ -25,6 +26,13 @@ export interface WindowQuery {
   readonly afterIndex: number;
   /** Windows labelled with one of these. */
   readonly classes: readonly string[];
+  /** And windows without a label. Default false. */
+  readonly unlabelled?: boolean;
+}
+
+/** The windows that a round of this plan may use. */
+export function windowsFor({ spec, settings }: Pick<RoundPlan, 'spec' | 'settings'>, afterIndex: number): WindowQuery {
+  return { afterIndex, classes: spec.classes, unlabelled: settings.pseudoLabels > 0 };
 }
 
 export interface WindowTable {
@@ -48,11 +56,15 @@ const ABSENT = 0xffff_ffff;
 export function windowTable(db: Db): WindowTable {
   const insertFacts = db.prepare('INSERT OR IGNORE INTO windows (idx, t_start_us, label, facts) VALUES (?, ?, ?, ?)');
   const insertBody = db.prepare('INSERT OR IGNORE INTO window_values (idx, body) VALUES (?, ?)');
-  const labelled = 'idx > ? AND label IN (SELECT value FROM json_each(?))';
-  const select = db.prepare<[number, string, number], WindowRow>(
-    `SELECT idx, t_start_us, label, facts, body FROM windows JOIN window_values USING (idx) WHERE ${labelled} ORDER BY idx LIMIT ?`,
+  const usable = 'idx > ? AND (label IN (SELECT value FROM json_each(?)) OR (label IS NULL AND ?))';
+  type Usable = [afterIndex: number, classes: string, unlabelled: number];
+  const bound = ({ afterIndex, classes, unlabelled = false }: WindowQuery): Usable => {
+    return [afterIndex, JSON.stringify(classes), unlabelled ? 1 : 0];
+  };
+  const select = db.prepare<[...Usable, limit: number], WindowRow>(
+    `SELECT idx, t_start_us, label, facts, body FROM windows JOIN window_values USING (idx) WHERE ${usable} ORDER BY idx LIMIT ?`,
   );
-  const count = db.prepare<[number, string], number>(`SELECT count(*) FROM windows WHERE ${labelled}`).pluck();
+  const count = db.prepare<Usable, number>(`SELECT count(*) FROM windows WHERE ${usable}`).pluck();
   return {
     insert(windows) {
       for (const window of windows) {
@@ -60,8 +72,8 @@ export function windowTable(db: Db): WindowTable {
         insertBody.run(window.index, packBody(window.values));
       }
     },
-    next: ({ afterIndex, classes, limit }) => select.all(afterIndex, JSON.stringify(classes), limit).map(fromRow),
-    count: ({ afterIndex, classes }) => count.get(afterIndex, JSON.stringify(classes)) ?? 0,
+    next: ({ limit, ...query }) => select.all(...bound(query), limit).map(fromRow),
+    count: (query) => count.get(...bound(query)) ?? 0,
   };
 }
 

@@ -111,8 +111,10 @@ export function createReceiver({
       if (model === undefined || half === undefined) return null;
       if (kind === 'training' && model.normalization === null) return null; // version 0 as it was before round 0 closed
       const misfit = misfitOf(spec, model, half);
-      if (misfit === null)
-        return { version, params: model.params, prototypes: half.prototypes, normalization: model.normalization };
+      if (misfit === null) {
+        const { params, normalization } = model;
+        return { version, params, prototypes: half.prototypes, temperature: half.temperature, normalization };
+      }
       if (warnedVersion !== version) log.warn({ version, misfit }, "the global model does not fit the plan's");
       warnedVersion = version;
       return null;

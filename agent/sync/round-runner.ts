@@ -2,7 +2,7 @@
 import type { Log } from '../../core/base/log.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
-import type { AgentStore } from '../store/agent-store.ts';
+import { type AgentStore, windowsFor } from '../store/agent-store.ts';
 
 export interface RoundTrainer {
   /**
@@ -63,7 +63,7 @@ export function createRoundRunner(
     isExhausted(plan) {
       if (!runner.isHandled(plan) || !store.ingestPosition()?.streamEnded || store.pending().length > 0) return false;
       const afterIndex = store.checkpoint()?.cursor ?? -1;
-      return store.countWindows({ afterIndex, classes: plan.spec.classes }) < plan.settings.windowsPerRound;
+      return store.countWindows(windowsFor(plan, afterIndex)) < plan.settings.windowsPerRound;
     },
   };
   return runner;

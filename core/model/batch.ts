@@ -4,6 +4,7 @@
  */
 import { AppError } from '../base/errors.ts';
 import type { Normalization } from '../qqr/normalization.ts';
+import { joined } from '../qqr/stack.ts';
 import type { ModalitySpec, ModelSpec } from './spec.ts';
 
 export interface Batch {
@@ -81,6 +82,18 @@ function shapeMismatch(modality: ModalitySpec, got: number, wanted: number): App
     where: `modality '${modality.name}'`,
     hint: 'Cut windows with the spec that the aggregator broadcasts.',
   });
+}
+
+/** The windows of all, one after the other; at least one batch. What only alignment sees (`sensed`) is left out. */
+export function joinedBatches(batches: readonly Batch[]): Batch {
+  const all = (of: (batch: Batch) => Float32Array) => joined(batches.map(of));
+  return {
+    size: batches.reduce((sum, { size }) => sum + size, 0),
+    inputs: (batches[0]?.inputs ?? []).map((_, m) => all(({ inputs }) => inputs[m] as Float32Array)),
+    present: all(({ present }) => present),
+    quality: all(({ quality }) => quality),
+    labels: Int32Array.from(batches.flatMap(({ labels }) => [...labels])),
+  };
 }
 
 /** Windows `from` … `to − 1`, as views. */

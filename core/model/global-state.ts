@@ -10,9 +10,14 @@ export interface GlobalState {
   readonly params: Float32Array;
   /** Persistent global prototypes P. */
   readonly prototypes: PrototypeSet;
+  /** T of predictions (`calibration.ts`), within TEMPERATURE_RANGE; 1 before the first training round. */
+  readonly temperature: number;
   /** Null until round 0 has closed. */
   readonly normalization: Normalization | null;
 }
+
+/** Least and greatest T. */
+export const TEMPERATURE_RANGE = [1 / 16, 16] as const;
 
 /** SHA-256 over version, parameters and known prototypes, hexadecimal: equal exactly when every bit is. */
 export function digestOf({ version, params, prototypes }: GlobalState): string {

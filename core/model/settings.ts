@@ -18,7 +18,7 @@ export type AlignLoss =
   /** FedProto: squared distance to the own class's. */
   | 'distance';
 
-/** How the values of a model delta become codes (docs/algorithm.md §7, "Bits"). 32 bits are float32 whatever this says, but for 'sign'. */
+/** How the values of a model delta become codes (docs/algorithm.md §9). 32 bits are float32 whatever this says, but for 'sign'. */
 export type ModelCode =
   /** Uniform between the extremes of each tensor, back to back without entropy coding. */
   | 'packed'
@@ -49,12 +49,29 @@ export interface TrainSettings {
   readonly alignTemperature: number;
   /** α: what the prototypes' evidence counts beside the head at prediction (`predict.ts`); 0: nothing. */
   readonly evidenceWeight: number;
+  /**
+   * γ in [0, 1]: what a prediction without the sensors that look bad counts beside the one with them (`predict.ts`); 0: nothing,
+   * 1: they are hidden outright.
+   */
+  readonly gateWeight: number;
   /** μ of FedProx: the pull of every step back to the broadcast parameters; 0 switches it off. */
   readonly proximalWeight: number;
   /** Share of the windows that have a self-inflicted fault in one sensor, in every local step but the first, in [0, 1]. */
   readonly rehearseFaults: number;
   /** Share of the windows that lose one of their modalities, likewise. */
   readonly rehearseMissing: number;
+  /**
+   * Unlabelled windows teach too, as the class that the prototypes take them for with at least this confidence, in (0, 1]
+   * (`core/qqr/pseudo-label.ts`); 0: boards pass over them.
+   */
+  readonly pseudoLabels: number;
+  /**
+   * n₀: windows that the fleet's prototypes count for beside the board's own when it predicts its own stream
+   * (`core/qqr/personal.ts`); 0: boards have none of their own.
+   */
+  readonly personalPrior: number;
+  /** n₀: windows that the fleet's input scale counts for beside the board's own (`core/qqr/board-normalization.ts`); 0: all have the fleet's. */
+  readonly scalePrior: number;
   /** Train on windows that have every modality only. */
   readonly dropIncomplete: boolean;
   /** Boards send their model and start from the fleet's; otherwise each keeps its own and only prototypes travel, if at all. */
@@ -94,9 +111,13 @@ export const DEFAULT_SETTINGS: TrainSettings = {
   alignWeight: 0,
   alignTemperature: 0.2,
   evidenceWeight: 0,
+  gateWeight: 0,
   proximalWeight: 0,
   rehearseFaults: 0,
   rehearseMissing: 0,
+  pseudoLabels: 0,
+  personalPrior: 0,
+  scalePrior: 0,
   dropIncomplete: false,
   shareModel: true,
   qualityWeights: false,

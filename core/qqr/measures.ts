@@ -1,5 +1,5 @@
 /**
- * What a window's signal says about its sensor (docs/algorithm.md §6), computed on the window alone.
+ * What a window's signal says about its sensor (docs/algorithm.md §10), computed on the window alone.
  * With x the samples of one axis, d = Δx, d² = Δ²x:
  *   variance      ln(mean AC power + 1e-4)             flat     share of |d| < 1e-5, worst axis
  *   clip          share of samples at the window's own rail, worst axis

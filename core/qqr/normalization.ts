@@ -24,7 +24,7 @@ export interface ChannelSums {
 /** Sums travel in steps of 1/SUM_UNITS. */
 const SUM_UNITS = 1024;
 /** Smaller spreads (m/s², rad/s) are below any of the sensors' noise: a stuck channel must not be blown up to unit variance. */
-const STD_FLOOR = 1e-3;
+export const STD_FLOOR = 1e-3;
 
 /**
  * One modality's sums over a board's windows.

@@ -1,5 +1,5 @@
 /**
- * How good a modality is in a window, without labels of quality (docs/algorithm.md §6; the form is ours):
+ * How good a modality is in a window, without labels of quality (docs/algorithm.md §10; the form is ours):
  *   badness = max( max_k z_k − 3,  100·(held − 0.08),  40·(clip − 0.1),  50·(gravity − 0.12),  30·(bias − 0.2) )
  *   quality = min(completeness, 1 / (1 + e^(2·badness)))
  * z_k is one-sided: how far measure k lies above what is usual at the window's level of activity, in spreads. Usual is what the prior

@@ -1,5 +1,5 @@
 /**
- * Uniform affine quantization of a vector to b bits (docs/algorithm.md §7, "Bits"):
+ * Uniform affine quantization of a vector to b bits (docs/algorithm.md §9):
  *   lo = min v, step = max(max v − lo, 1e-12) / (2^b − 1), code = round((v − lo) / step), value = lo + code · step.
  * `bits` 32 stands for float32 unquantized.
  * Codes are computed in float32 with ties to even, as PyTorch does. lo and step are float32 before any code is computed and

@@ -1,7 +1,7 @@
 /**
  * The k largest values of a vector by magnitude, everything else 0. A kept value is ±(lo + code · step), step = (max − min) /
  * (2^(b−1) − 1) over the kept magnitudes: one of the b bits is the sign. With 1 bit all kept values have their mean magnitude.
- * What is left out is the business of error feedback (docs/algorithm.md §7, "Bits").
+ * What is left out is the business of error feedback (docs/algorithm.md §9).
  * Source: Aji, Heafield, EMNLP 2017; Stich et al., NeurIPS 2018 (top-k with memory); Sattler et al., 2019 (ternary, 1 bit).
  */
 import type { Stochastic } from './affine.ts';

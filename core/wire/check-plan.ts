@@ -85,10 +85,14 @@ function toSettings(message: pb.TrainSettings): Decoded<TrainSettings> {
   if (settings.alignWeight !== 0 && !isPositive(settings.alignWeight))
     return refuse('out-of-range', 'the weight of alignment');
   if (!isWithin(settings.evidenceWeight, 0, 100)) return refuse('out-of-range', 'the weight of evidence');
+  if (!isWithin(settings.gateWeight, 0, 1)) return refuse('out-of-range', 'the weight of a second opinion');
   if (settings.proximalWeight !== 0 && !isPositive(settings.proximalWeight))
     return refuse('out-of-range', 'the pull to the broadcast model');
   if (!isWithin(settings.rehearseFaults, 0, 1) || !isWithin(settings.rehearseMissing, 0, 1))
     return refuse('out-of-range', 'a share of rehearsed windows');
+  if (!isWithin(settings.pseudoLabels, 0, 1)) return refuse('out-of-range', 'the confidence of a pseudo-label');
+  if (!isWithin(settings.personalPrior, 0, 1e6) || !isWithin(settings.scalePrior, 0, 1e6))
+    return refuse('out-of-range', "what the fleet's counts beside a board's own");
   if (!isWithin(settings.localSteps, 1, limits.MAX_LOCAL_STEPS))
     return refuse('out-of-range', `${settings.localSteps} steps`);
   if (!isWithin(settings.windowsPerRound, 1, limits.MAX_WINDOWS))

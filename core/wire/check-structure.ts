@@ -9,7 +9,7 @@ import { scaleCount } from '../quant/coded.ts';
 import { isCleanlyPacked, packedBytes } from '../quant/pack.ts';
 import { type Refusal, refuse } from './frame.ts';
 import type * as pb from './gen/qqr_pb.ts';
-import { MAX_BACKLOG, MAX_WINDOWS, WEIGHT_PER_WINDOW } from './limits.ts';
+import { CONFIDENCE_UNITS, MAX_BACKLOG, MAX_WINDOWS, WEIGHT_PER_WINDOW } from './limits.ts';
 
 /** The parameter tensors of one group, in order, as numbers of values (`params.ts` has the whole layout). */
 export interface GroupShape {
@@ -44,6 +44,8 @@ function checkCounts({ windows, backlog, online }: pb.Update): Refusal | null {
   if (online.correct > online.count || online.count > windows) {
     return refuse('out-of-range', `${online.correct} correct of ${online.count} predictions on ${windows} windows`);
   }
+  if (Math.abs(online.overconfidence) > CONFIDENCE_UNITS * online.count)
+    return refuse('out-of-range', `an overconfidence of ${online.overconfidence} in ${online.count} predictions`);
   return null;
 }
 

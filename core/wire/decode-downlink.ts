@@ -3,6 +3,7 @@
  * A board that believes a broken plan or model learns nonsense until the next one, so these are checked like updates:
  * closed lists of words, every bound of `limits.ts`, every real finite. Wire contract: qqr.proto.
  */
+import { TEMPERATURE_RANGE } from '../model/global-state.ts';
 import type { Normalization } from '../qqr/normalization.ts';
 import { unpackFloat32, unpackFloat64 } from '../quant/raw.ts';
 import { checkPlan } from './check-plan.ts';
@@ -37,7 +38,7 @@ export function decodeGlobalModel(payload: Uint8Array, maxBytes = MAX_PAYLOAD_BY
 export function decodeGlobalPrototypes(payload: Uint8Array, maxBytes = MAX_PAYLOAD_BYTES): Decoded<GlobalPrototypes> {
   const frame = parseFrame(pb.GlobalPrototypesSchema, payload, maxBytes);
   if (!frame.ok) return frame;
-  const { round, version, shapeHash, modalities, classes, dim } = frame.value;
+  const { round, version, shapeHash, modalities, classes, dim, temperature } = frame.value;
   if (modalities > MAX_MODALITIES || classes > MAX_CLASSES || dim > MAX_EMBEDDING) {
     return refuse('out-of-range', `prototypes of ${modalities} × ${classes} × ${dim}`);
   }
@@ -49,7 +50,10 @@ export function decodeGlobalPrototypes(payload: Uint8Array, maxBytes = MAX_PAYLO
   const weight = unpackFloat64(frame.value.weights);
   if (!values.every(Number.isFinite) || !weight.every(Number.isFinite)) return refuse('not-finite', 'a prototype');
   if (!weight.every((w) => w >= 0)) return refuse('out-of-range', 'a negative weight');
-  return { ok: true, value: { round, version, shapeHash, prototypes: { modalities, classes, dim, values, weight } } };
+  const [least, most] = TEMPERATURE_RANGE;
+  if (!(temperature >= least && temperature <= most)) return refuse('out-of-range', `a temperature of ${temperature}`);
+  const prototypes = { modalities, classes, dim, values, weight };
+  return { ok: true, value: { round, version, shapeHash, prototypes, temperature } };
 }
 
 /** `round/closed`. */

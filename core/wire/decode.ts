@@ -69,10 +69,10 @@ function mismatch(
 /** After `checkStructure`: everything is there in the right number. */
 function toUpdate(message: pb.Update, { spec, layout }: UpdateExpectation): Update {
   const { device, round, seq, modelVersion, shapeHash, windows, backlog, ended, online } = message;
-  const { correct, count, lossSum } = online as pb.Online;
+  const { correct, count, lossSum, overconfidence } = online as pb.Online;
   return {
     ...{ device, round, seq, modelVersion, shapeHash, windows, backlog, ended },
-    online: { correct, count, lossSum },
+    online: { correct, count, lossSum, overconfidence },
     modalities: message.modalities.map((report) => toModalityReport(report, spec.embedding)),
     model: message.model.map((delta) => toGroupDelta(delta, layout)),
     coded: message.coded === undefined ? null : toCodedModel(message.coded),

@@ -36,6 +36,8 @@ export interface GlobalPrototypes {
   readonly version: number;
   readonly shapeHash: number;
   readonly prototypes: PrototypeSet;
+  /** Of predictions made with this version (`core/model/calibration.ts`). */
+  readonly temperature: number;
 }
 
 /** `round/closed`: the keys that were counted. A board deletes an outbox row only when it finds its key here (or in a final receipt). */

@@ -28,6 +28,8 @@ export const MAX_CHANNEL_SUM = 2 ** 30;
 
 /** Windows that a board may claim to hold for later. */
 export const MAX_BACKLOG = 2 ** 30;
+/** Steps of a window in which boards report how overconfident their predictions were. */
+export const CONFIDENCE_UNITS = 2 ** 10;
 /** Sum of cross-entropies over a round's windows. */
 export const MAX_LOSS_SUM = 2 ** 30;
 

@@ -95,6 +95,7 @@ export function encodeGlobal(
       dim,
       values: packFloat32(seenValues(state.prototypes)),
       weights: packFloat64(weight),
+      temperature: state.temperature,
     }),
   };
 }

@@ -57,7 +57,13 @@ export interface Update {
   /** The board's stream has ended and too few windows are left for another round (replays only). */
   readonly ended: boolean;
   /** Predict-then-train over this round's windows. */
-  readonly online: { readonly correct: number; readonly count: number; readonly lossSum: number };
+  readonly online: {
+    readonly correct: number;
+    readonly count: number;
+    readonly lossSum: number;
+    /** Σ (confidence − 1 if right) of whole predictions, in 1/CONFIDENCE_UNITS of a window; an integer, so that a round's sum is exact. */
+    readonly overconfidence: number;
+  };
   /** One per modality of the spec, in its order. */
   readonly modalities: readonly ModalityReport[];
   /** Empty in round 0, when the model does not travel this round, and beside `coded`. */

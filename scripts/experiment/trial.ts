@@ -12,7 +12,7 @@ export const TRIAL_FORMAT = 1;
 
 /** A replay's options that a trial may change; title, seed, strategy and places are the trial's own affair. */
 export type TrialOptions = Partial<
-  Omit<ReplayOptions, 'title' | 'seeds' | 'strategy' | 'settings' | 'speed' | 'stateDir'>
+  Omit<ReplayOptions, 'title' | 'seeds' | 'strategy' | 'settings' | 'speed' | 'learner' | 'stateDir'>
 >;
 
 /** Which point of which figure a trial belongs to. */

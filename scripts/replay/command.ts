@@ -72,6 +72,7 @@ interface CommandLine {
   report?: string;
   json?: boolean;
   readonly windowStatistics: boolean;
+  readonly batched?: boolean;
 }
 
 export function replayCommand(): Command {
@@ -107,6 +108,7 @@ export function replayCommand(): Command {
     .option('--outage <boards:modality:from-until...>', 'a sensor that dies, e.g. anna:gyr:10-20 or 50%:acc:5-', [])
     .option('--test-faults <list>', 'further tests: kinds, severities such as 0.4, nothing (no modality at all)', '')
     .option('--kinds <names>', 'kinds of degradation', FAULT_KINDS.join(','))
+    .option('--batched', 'train all boards as one computation, without broker and databases: the same figures, sooner')
     .option('--no-window-statistics', 'encoders see the samples only, not mean and power of each channel too')
     .option('--strategy <name>', 'see qqr server run --help', d.strategy)
     .option('--set <key=value...>', 'change a setting of the strategy, e.g. learningRate=0.2 modelBits=4', [])
@@ -167,6 +169,7 @@ function optionsOf(line: CommandLine): ReplayOptions {
     severity: parseSeverity(line.severity),
     testFaults: parseTestFaults(line.testFaults),
     windowStatistics: line.windowStatistics,
+    learner: line.batched === true ? 'batched' : 'boards',
     strategy: parseStrategy(line.strategy),
     settings: parseSettings(line.set),
     seeds: parseSeeds(line.seeds),

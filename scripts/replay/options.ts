@@ -38,6 +38,8 @@ export interface ReplayOptions extends FailurePlan {
   /** Stop when fewer than this share of the boards have windows left: a model that only the last few feed is no longer the fleet's. */
   readonly boardsLeft: number;
   readonly speed: number | 'max';
+  /** Boards and aggregator as in the field, over MQTT and SQLite; or all boards as one batched computation, which comes to the same sooner. */
+  readonly learner: 'boards' | 'batched';
   readonly windowSeconds: number;
   readonly overlap: number;
   /** Held-out windows are evaluated every so many rounds, and always at the end. */
@@ -98,6 +100,7 @@ export const REPLAY_DEFAULTS: Omit<ReplayOptions, 'title'> = {
   rounds: 1000,
   boardsLeft: 0.75,
   speed: 'max',
+  learner: 'boards',
   windowSeconds: 2.56,
   overlap: 0.5,
   evaluateEvery: 1,

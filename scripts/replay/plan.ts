@@ -12,6 +12,7 @@ import { type ImbalanceOptions, imbalance, imbalanceRecording } from '../../core
 import { asPlayed, recordingOf, windowsOf } from '../../core/trace/order.ts';
 import type { DataSet, Recording } from '../../core/trace/recording.ts';
 import type { HoldoutWindows } from '../../server/holdout.ts';
+import { createStrategy } from '../../server/strategies/registry.ts';
 import { checkOptions, checkOutages } from './check-options.ts';
 import type { ReplayOptions } from './options.ts';
 import { type BoardStream, dealtByClass, filledUp, toldLabels } from './streams.ts';
@@ -71,16 +72,21 @@ export function planFleet(dataSet: DataSet, options: ReplayOptions, windowsPerRo
     streams.map(({ name }) => name),
   );
   const boards = failingBoards(planning, streams, acStd);
-  const held = test.flatMap((subject) => labelledWindows(planning, subject));
-  const chosen = limited(held, options.maxTestWindows, rng.fork('test'));
+  const subjectOf = new Map(
+    test.flatMap((subject) => labelledWindows(planning, subject).map((window) => [window, subject])),
+  );
+  const chosen = limited([...subjectOf.keys()], options.maxTestWindows, rng.fork('test'));
   if (chosen.length === 0) throw noTestWindows(test, classes);
-  const modalities = wanted.map(({ name }) => name);
+  const isJudged = createStrategy(options.strategy, options.settings).settings.gateWeight > 0;
   return {
     modalities: wanted,
     classes,
     boards,
     rounds: roundsFor(boards, planning),
-    holdout: testWindows(chosen, { modalities, classes, options, acStd, rng }),
+    holdout: {
+      ...testWindows(chosen, { modalities: wanted, classes, options, isJudged, acStd, rng }),
+      subjects: chosen.map((window) => subjectOf.get(window) as string),
+    },
   };
 }
 
@@ -165,9 +171,10 @@ function shuffled(
   };
 }
 
-/** Rounds in which at least `boardsLeft` of the boards can take part, and not more than are wanted. A board trains on labelled windows. */
+/** Rounds in which at least `boardsLeft` of the boards can take part, and not more than are wanted. */
 function roundsFor(boards: readonly BoardPlan[], { options, windowsPerRound, classes }: Planning): number {
-  const usable = ({ label }: Window) => label !== null && classes.includes(label);
+  const usesUnlabelled = createStrategy(options.strategy, options.settings).settings.pseudoLabels > 0;
+  const usable = ({ label }: Window) => (label === null ? usesUnlabelled : classes.includes(label));
   const longestFirst = boards
     .map(({ windows }) => Math.floor(windows.filter(usable).length / windowsPerRound))
     .sort((a, b) => b - a);

@@ -4,6 +4,7 @@
  * sooner. For experiments; what a board in the field runs is `fleet.ts`.
  */
 import { roundingOf } from '../../agent/learn/delta.ts';
+import { withGuesses } from '../../agent/learn/guesses.ts';
 import {
   finishTraining,
   initialCheckpoint,
@@ -53,7 +54,7 @@ export async function simulateFleet(
   const network = await networkFor(spec);
   const holdout = createHoldout({ network, spec, windows: plan.holdout, settings, conditions: 'all' });
   let global = firstGlobal(spec, seed);
-  const boards = plan.boards.map((board) => startBoard(board, plan, global));
+  const boards = plan.boards.map((board) => startBoard(board, plan, settings.pseudoLabels > 0, global));
   const records: RoundRecord[] = [];
   let sentBytes = 0;
   const lastRound = roundSettingsFrom(config).maxRounds;
@@ -85,14 +86,14 @@ export async function simulateFleet(
 function startBoard(
   { device, windows }: BoardPlan,
   { modalities, classes }: FleetPlan,
+  usesUnlabelled: boolean,
   global: FleetState,
 ): SimulatedBoard {
   const judge = createJudge(modalities, null);
   const usable = windows
     .map((window) => judge.judged(window))
-    .flatMap(({ label, values, quality }): LabelledWindow[] =>
-      label !== null && classes.includes(label) ? [{ label, values, quality }] : [],
-    );
+    .filter(({ label }) => (label === null ? usesUnlabelled : classes.includes(label)))
+    .map(({ label, values, quality }): LabelledWindow => ({ label: label ?? '', values, quality }));
   return { device, windows: usable, next: 0, checkpoint: initialCheckpoint(global) };
 }
 
@@ -103,7 +104,9 @@ function statistics(boards: readonly SimulatedBoard[], { spec, settings }: Round
 }
 
 function train(boards: readonly SimulatedBoard[], plan: RoundPlan, global: FleetState, network: Network): RoundWork[] {
-  const taken = boards.map(({ windows, next }) => windows.slice(next, next + plan.settings.windowsPerRound));
+  const taken = boards.map(({ windows, next, checkpoint }) =>
+    withGuesses(windows.slice(next, next + plan.settings.windowsPerRound), plan, global, checkpoint, network),
+  );
   const inputs = boards.map(({ checkpoint, device }, b) =>
     trainingInput(taken[b] as LabelledWindow[], plan, global, checkpoint, device),
   );
@@ -123,8 +126,8 @@ function commit(
   const { windowsPerRound } = settings;
   if (kind === 'training') board.next += windowsPerRound;
   const seq = board.checkpoint.seq + 1;
-  const { params, residual, ...sent } = work;
-  board.checkpoint = { round, cursor: board.next - 1, seq, modelVersion, params, residual };
+  const { params, residual, own, history, ...sent } = work;
+  board.checkpoint = { round, cursor: board.next - 1, seq, modelVersion, params, residual, own, history };
   const backlog = board.windows.length - board.next;
   return {
     device: board.device,
@@ -156,7 +159,15 @@ function meanEvaluation(all: readonly Evaluation[]): Evaluation {
     Object.fromEntries(
       Object.keys(all[0]?.[part] ?? {}).map((name) => [name, mean((one) => one[part][name] as number)]),
     );
-  return { clean: mean(({ clean }) => clean), missing: byName('missing'), degraded: byName('degraded') };
+  return {
+    clean: mean(({ clean }) => clean),
+    missing: byName('missing'),
+    degraded: byName('degraded'),
+    calibration: {
+      untempered: mean(({ calibration }) => calibration?.untempered ?? 0),
+      served: mean(({ calibration }) => calibration?.served ?? 0),
+    },
+  };
 }
 
 /** Messages that a board is sent in a round at QoS 1: model, prototypes, plan, receipt, who was counted. */

@@ -13,6 +13,7 @@ export interface GlobalRow {
   readonly first_moment: Uint8Array | null;
   readonly second_moment: Uint8Array | null;
   readonly moment_steps: string | null;
+  readonly temperature: number;
   readonly prototype_values: Uint8Array;
   readonly prototype_weight: Uint8Array;
   /** All modalities' channels one after another; null before round 0 has closed. */
@@ -25,6 +26,7 @@ export function rowFromGlobal({
   params,
   averaged,
   moments,
+  temperature,
   prototypes,
   normalization,
 }: FleetState): GlobalRow {
@@ -35,6 +37,7 @@ export function rowFromGlobal({
     first_moment: moments && floatsToBytes(moments.first),
     second_moment: moments && floatsToBytes(moments.second),
     moment_steps: moments && JSON.stringify(moments.steps),
+    temperature,
     prototype_values: floatsToBytes(prototypes.values),
     prototype_weight: floatsToBytes(prototypes.weight),
     mean: normalization && floatsToBytes(joined(normalization.mean)),
@@ -48,6 +51,7 @@ export function globalFromRow(row: GlobalRow, spec: ModelSpec): FleetState {
     params: bytesToFloat32(row.params),
     averaged: bytesToFloat32(row.averaged),
     moments: momentsFrom(row),
+    temperature: row.temperature,
     prototypes: {
       modalities: spec.modalities.length,
       classes: spec.classes.length,

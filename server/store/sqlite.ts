@@ -19,12 +19,12 @@ export type Durability = 'full' | 'normal';
 /** Versions that stay in the file. */
 const KEPT_GLOBALS = 3;
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const SCHEMA = `
   CREATE TABLE identity (shape_hash INTEGER NOT NULL);
   CREATE TABLE globals (
     generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL, averaged BLOB NOT NULL,
-    first_moment BLOB, second_moment BLOB, moment_steps TEXT,
+    first_moment BLOB, second_moment BLOB, moment_steps TEXT, temperature REAL NOT NULL,
     prototype_values BLOB NOT NULL, prototype_weight BLOB NOT NULL, mean BLOB, std BLOB
   );
   CREATE TABLE open_round (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), round INTEGER NOT NULL, body TEXT NOT NULL);
@@ -128,8 +128,8 @@ function statements(db: Database.Database) {
   return {
     newestGlobal: db.prepare<[], GlobalRow>('SELECT * FROM globals ORDER BY generation DESC LIMIT 1'),
     insertGlobal: db.prepare<[GlobalRow]>(
-      `INSERT INTO globals (version, params, averaged, first_moment, second_moment, moment_steps, prototype_values, prototype_weight, mean, std)
-       VALUES (@version, @params, @averaged, @first_moment, @second_moment, @moment_steps, @prototype_values, @prototype_weight, @mean, @std)`,
+      `INSERT INTO globals (version, params, averaged, first_moment, second_moment, moment_steps, temperature, prototype_values, prototype_weight, mean, std)
+       VALUES (@version, @params, @averaged, @first_moment, @second_moment, @moment_steps, @temperature, @prototype_values, @prototype_weight, @mean, @std)`,
     ),
     forgetGlobals: db.prepare<[number]>(
       'DELETE FROM globals WHERE generation <= (SELECT max(generation) FROM globals) - ?',

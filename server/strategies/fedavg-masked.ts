@@ -1,6 +1,6 @@
 /**
  * FedAvg that knows about presence, the strong baseline: a missing modality is the zero embedding, and an encoder is averaged
- * only over the boards that had its modality (docs/algorithm.md §7, column PM).
+ * only over the boards that had its modality (docs/algorithm.md §4).
  */
 import { fedavg } from './fedavg.ts';
 import type { Strategy } from './strategy.ts';

@@ -1,8 +1,8 @@
 /**
  * QQR (arXiv 2508.11159; formulas ours), as it measured best (docs/results.md): embeddings are pulled to their class (PLR,
- * docs/algorithm.md §5), boards rehearse failures (§6), the aggregator steps by FedAdam (§7), and prototypes have a say in every
- * prediction (§8). Filling from prototypes (PNR, `fill = "pnr"`) and quality weights (`qualityWeights`) are switches; neither has
- * earned a place in the default.
+ * docs/algorithm.md §5), boards rehearse failures (§6), the aggregator steps by FedAdam (§7), prototypes have a say in every
+ * prediction, and where a sensor looks bad the prediction without it has one, too (§8). Filling from prototypes (PNR, `fill = "pnr"`)
+ * and quality weights (`qualityWeights`) are switches; neither has earned a place in the default.
  */
 import { plr } from './plr.ts';
 import type { Strategy } from './strategy.ts';
@@ -14,6 +14,7 @@ export const qqr: Strategy = {
     ...plr.settings,
     strategy: 'qqr',
     evidenceWeight: 1,
+    gateWeight: 0.5,
     rehearseFaults: 0.2,
     rehearseMissing: 0.3,
   },

@@ -6,6 +6,7 @@ import { fedavg } from './fedavg.ts';
 import { fedavgMasked } from './fedavg-masked.ts';
 import { fedproto } from './fedproto.ts';
 import { fedprox } from './fedprox.ts';
+import { lean } from './lean.ts';
 import { localOnly } from './local-only.ts';
 import { plr } from './plr.ts';
 import { pmm } from './pmm.ts';
@@ -22,6 +23,7 @@ export const STRATEGY_NAMES = [
   'pmm',
   'plr',
   'qqr',
+  'lean',
 ] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
@@ -45,13 +47,10 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
   } = overrides;
   const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
   const settings: TrainSettings = { ...base.settings, ...given };
-  if (
-    !settings.sendPrototypes &&
-    (settings.fill === 'pnr' || settings.fill === 'label' || settings.alignWeight > 0 || settings.evidenceWeight > 0)
-  ) {
+  if (!settings.sendPrototypes && usesPrototypes(settings)) {
     throw new AppError('config-invalid', `strategy '${name}' needs prototypes, but boards are told not to send them`, {
       where: 'strategy.sendPrototypes',
-      hint: "Set sendPrototypes = true, or alignWeight = 0, evidenceWeight = 0 and a fill other than 'pnr' and 'label'.",
+      hint: "Set sendPrototypes = true, or alignWeight, evidenceWeight and pseudoLabels = 0 and a fill other than 'pnr' and 'label'.",
     });
   }
   if (settings.modelShare < 1 && !canBeSparse(settings)) {
@@ -61,6 +60,10 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
     });
   }
   return { description: base.description, settings, prototypeMemory, serverRate, modelMemory };
+}
+
+function usesPrototypes({ fill, alignWeight, evidenceWeight, pseudoLabels }: TrainSettings): boolean {
+  return fill === 'pnr' || fill === 'label' || alignWeight > 0 || evidenceWeight > 0 || pseudoLabels > 0;
 }
 
 const STRATEGIES: Readonly<Record<StrategyName, Strategy>> = {
@@ -73,4 +76,5 @@ const STRATEGIES: Readonly<Record<StrategyName, Strategy>> = {
   pmm,
   plr,
   qqr,
+  lean,
 };

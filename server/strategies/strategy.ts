@@ -28,15 +28,18 @@ export interface GroupWeights {
 }
 
 export function weightsOf(update: Update, settings: TrainSettings): GroupWeights {
-  const head = headWeight(update, settings.qualityWeights);
+  const head = headWeight(update, settings);
   const encoders = update.modalities.map((report) => (settings.modalityWeights ? report.weight : head));
   return { head, encoders };
 }
 
-/** Windows used; with quality weights times the mean quality of what was present. A board that trained is never silenced: ≥ 1. */
-function headWeight(update: Update, qualityWeights: boolean): number {
+/**
+ * Windows used; with pseudo-labels times the share that taught, with quality weights times the mean quality of what was present:
+ * both are in the reports' weights. A board that trained is never silenced: ≥ 1.
+ */
+function headWeight(update: Update, { qualityWeights, pseudoLabels }: TrainSettings): number {
   const full = update.windows * WEIGHT_PER_WINDOW;
-  if (!qualityWeights) return full;
+  if (!qualityWeights && pseudoLabels === 0) return full;
   const present = update.modalities.reduce((sum, report) => sum + report.windowsPresent, 0);
   const weighed = update.modalities.reduce((sum, report) => sum + report.weight, 0);
   if (present === 0) return full;

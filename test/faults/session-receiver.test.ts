@@ -53,7 +53,7 @@ function globalOf(
   normalization: Normalization | null = UNIT_SCALE,
 ): { model: Uint8Array; prototypes: Uint8Array } {
   const params = initParams(TINY_SPEC, version);
-  const state = { version, params, prototypes: emptyPrototypes(2, 2, 2), normalization };
+  const state = { version, params, prototypes: emptyPrototypes(2, 2, 2), temperature: 1, normalization };
   return encodeGlobal(state, { round: version, shapeHash: shapeHash(TINY_SPEC) });
 }
 

@@ -1,7 +1,7 @@
-"""Makes training-step.json: whole training steps of the network by PyTorch's automatic differentiation.
+"""Makes vectors-training-step.json: whole training steps of the network by PyTorch's automatic differentiation.
 
 Written from the equations of docs/algorithm.md (sections 2, 4 and 5), in float64. Needs PyTorch >= 2 and nothing else:
-    python3 test/golden/training-step.py > test/golden/training-step.json
+    python3 test/golden/training-step.py > test/golden/vectors-training-step.json
 """
 import json
 import torch

@@ -34,7 +34,7 @@ interface Oracle {
   readonly after: readonly (readonly number[])[];
 }
 
-const oracle = JSON.parse(readFileSync('test/golden/training-step.json', 'utf8')) as Oracle;
+const oracle = JSON.parse(readFileSync('test/golden/vectors-training-step.json', 'utf8')) as Oracle;
 const spec: ModelSpec = {
   modalities: oracle.modalities.map(({ name, samples, channels }) => ({
     name,

@@ -6,7 +6,8 @@ import { averagedParams, type FleetState } from '../../server/fleet-state.ts';
 
 function state(version: number, averaged: readonly number[]): FleetState {
   const params = Float32Array.from(averaged);
-  return { version, params, averaged: params, moments: null, prototypes: emptyPrototypes(1, 2, 1), normalization: null };
+  const prototypes = emptyPrototypes(1, 2, 1);
+  return { version, params, averaged: params, moments: null, prototypes, temperature: 1, normalization: null };
 }
 
 test('the first trained model is taken whole, not mixed with the random start', () => {

@@ -9,9 +9,10 @@ const acc: ModalitySpec = { name: 'acc', unit: 'mps2', channels: ['x', 'y', 'z']
 const gyr: ModalitySpec = { ...acc, name: 'gyr', unit: 'radps' };
 const reference: ModelSpec = { modalities: [acc, gyr], classes: ['1', '2', '3', '4', '5', '6'], ...REFERENCE_NETWORK };
 
-test('the reference network has 20,998 parameters', () => {
-  assert.equal(paramLayout(reference).total, 20_998);
-  assert.equal(initParams(reference, 1).length, 20_998);
+test('the reference network has 21,382 parameters, without window statistics 20,998', () => {
+  assert.equal(paramLayout(reference).total, 21_382);
+  assert.equal(initParams(reference, 1).length, 21_382);
+  assert.equal(paramLayout({ ...reference, windowStatistics: false }).total, 20_998);
 });
 
 test('groups and tensors fill the vector without gap or overlap, encoders first, head last', () => {
@@ -51,6 +52,7 @@ test('tensors come in the documented order and shapes', () => {
       ['c2b', 32],
       ['fw', 64, 32],
       ['fb', 32],
+      ['sw', 6, 32],
     ],
   );
   assert.deepEqual(
@@ -66,7 +68,7 @@ test('tensors come in the documented order and shapes', () => {
 
 test('weights start with variance 2 / fan, biases at zero', () => {
   const params = initParams(reference, 3);
-  const fans: Record<string, number> = { c0w: 27, c1w: 80, c2w: 96, fw: 128, h1w: 64, h2w: 128 };
+  const fans: Record<string, number> = { c0w: 27, c1w: 80, c2w: 96, fw: 128, sw: 128, h1w: 64, h2w: 128 };
   for (const { tensors } of paramLayout(reference).groups) {
     for (const { name, offset, size } of tensors) {
       const values = params.subarray(offset, offset + size);

@@ -98,6 +98,12 @@ test('a share of the windows keeps its label, the truth is known of all, and a b
   });
 });
 
+test('with pseudo-labels unlabelled windows make rounds too', () => {
+  const few: Partial<ReplayOptions> = { ...HEALTHY, labelled: 0.25, boardsLeft: 1 };
+  assert.equal(plan({ ...few, settings: { pseudoLabels: 0.9 } }).rounds, plan({ ...HEALTHY, boardsLeft: 1 }).rounds);
+  assert.ok(plan(few).rounds < plan({ ...HEALTHY, boardsLeft: 1 }).rounds);
+});
+
 test('a choice of modalities is all that boards and test have', () => {
   const { modalities, boards, holdout } = plan({ modalities: ['gyr'], degradedRate: 1 });
   assert.deepEqual(

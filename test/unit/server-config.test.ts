@@ -42,7 +42,7 @@ test('the default model is the reference network', () => {
       ['gyr', 128],
     ],
   );
-  assert.equal(paramLayout(spec).total, 20_998);
+  assert.equal(paramLayout(spec).total, 21_382);
 });
 
 test('what is wrong is named by its key', () => {

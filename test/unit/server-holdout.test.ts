@@ -5,6 +5,7 @@ import type { BatchWindow } from '../../core/model/batch.ts';
 import type { InferInput, Network } from '../../core/model/network.ts';
 import { createHoldout } from '../../server/holdout.ts';
 import { firstGlobal } from '../../server/next-global.ts';
+import type { Evaluation } from '../../server/record.ts';
 import { TINY_SPEC } from '../fixtures/sample-update.ts';
 
 const SAMPLES = 128 * 3;
@@ -48,7 +49,16 @@ const WINDOWS = {
     gyr: [windowOf(1, 1, 9), windowOf(1, 1, 9), windowOf(0, 0, 9), windowOf(2, 1, 9)],
   },
 };
-const SETTINGS = { fill: 'pnr', fillTemperature: 0.25, evidenceWeight: 0, alignTemperature: 0.2 } as const;
+/** Class 0 with 0.8, four times. */
+const HALF_SURE = Float32Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 0.8 : 0.1));
+type Calibration = NonNullable<Evaluation['calibration']>;
+const SETTINGS = {
+  fill: 'pnr',
+  fillTemperature: 0.25,
+  evidenceWeight: 0,
+  alignTemperature: 0.2,
+  gateWeight: 0,
+} as const;
 
 test('clean, each modality missing, each degraded, with the fill of the strategy', () => {
   const network = createProbe();
@@ -57,6 +67,7 @@ test('clean, each modality missing, each degraded, with the fill of the strategy
     clean: 0.75,
     missing: { acc: 0.25, gyr: 0.75 },
     degraded: { acc: 0.25, gyr: 0.75 },
+    calibration: { untempered: 0.25, served: 0.25 },
   });
   for (const { fill, fillTemperature, params } of network.calls) {
     assert.deepEqual([fill, fillTemperature, params], ['pnr', 0.25, GLOBAL.averaged]);
@@ -64,6 +75,26 @@ test('clean, each modality missing, each degraded, with the fill of the strategy
   const withoutAcc = network.calls[1]?.batch;
   assert.ok(withoutAcc?.inputs[0]?.every((value) => value === 0));
   assert.deepEqual([...(withoutAcc?.quality ?? [])], [0, 1, 0, 1, 0, 1, 0, 1]);
+});
+
+test('served with the temperature of the state, which no accuracy depends on', () => {
+  const half = { ...createProbe(), infer: () => ({ probabilities: HALF_SURE, embeddings: [] }) };
+  const holdout = createHoldout({
+    network: half,
+    spec: TINY_SPEC,
+    windows: { clean: WINDOWS.clean, degraded: {} },
+    settings: SETTINGS,
+    conditions: 'clean',
+  });
+  const plain = holdout.evaluate(GLOBAL);
+  const tempered = holdout.evaluate({ ...GLOBAL, temperature: 2 });
+  assert.equal(tempered.clean, plain.clean);
+  const [{ untempered, served }, before] = [tempered.calibration, plain.calibration] as [Calibration, Calibration];
+  assert.ok(Math.abs(untempered - before.served) < 1e-6);
+  // One of the four windows is right, each is a bin of its own; √0.8 / (√0.8 + 2 √0.1) is what 0.8 becomes
+  const sure = Math.sqrt(0.8) / (Math.sqrt(0.8) + 2 * Math.sqrt(0.1));
+  assert.ok(Math.abs(before.served - (0.2 + 3 * 0.8) / 4) < 1e-6);
+  assert.ok(Math.abs(served - (1 - sure + 3 * sure) / 4) < 1e-6);
 });
 
 test('clean alone asks the network once; windows are stacked once for one normalization', () => {
@@ -75,7 +106,8 @@ test('clean alone asks the network once; windows are stacked once for one normal
     settings: SETTINGS,
     conditions: 'clean',
   });
-  assert.deepEqual(holdout.evaluate(GLOBAL), { clean: 0.75, missing: {}, degraded: {} });
+  const { clean, missing, degraded } = holdout.evaluate(GLOBAL);
+  assert.deepEqual({ clean, missing, degraded }, { clean: 0.75, missing: {}, degraded: {} });
   holdout.evaluate({ ...GLOBAL, version: 1 });
   assert.equal(network.calls.length, 2);
   assert.equal(network.calls[0]?.batch, network.calls[1]?.batch);

@@ -45,7 +45,7 @@ function recordOf(round: number): RoundRecord {
 function globalOf(version: number, isNormalized: boolean): FleetState {
   const first = firstGlobal(TINY_SPEC, version);
   const scale = [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)];
-  return { ...first, version, normalization: isNormalized ? { mean: scale, std: scale } : null };
+  return { ...first, version, temperature: 1.3, normalization: isNormalized ? { mean: scale, std: scale } : null };
 }
 
 test('a new store is empty', (t) => {
@@ -92,6 +92,27 @@ test('states, open round, updates and records survive a restart', (t) => {
     { round: 0, device: 'a', seq: 1, bytes: 1 },
     { round: 0, device: 'b', seq: 7, bytes: 2 },
   ]);
+});
+
+test("what the server's optimizer remembers survives a restart, and a state without it stays without", (t) => {
+  const path = temporaryPath(t);
+  const store = open(t, path);
+  store.begin(globalOf(0, false));
+  const { length } = globalOf(1, true).params;
+  const moments = {
+    first: Float32Array.from({ length }, (_, i) => i / 7),
+    second: Float32Array.from({ length }, (_, i) => i / 11),
+    steps: [3, 0, 4],
+  };
+  store.open(ROUND);
+  store.close({ record: recordOf(0), global: { ...globalOf(1, true), moments }, devices: [] });
+  store.dispose();
+  const again = open(t, path);
+  assert.deepEqual(again.global()?.moments, moments);
+  again.open({ ...ROUND, round: 1 });
+  again.close({ record: recordOf(1), global: globalOf(2, true), devices: [] });
+  again.dispose();
+  assert.equal(open(t, path).global()?.moments, null);
 });
 
 test('a key is counted once, and a device once a round, also when the round has closed', (t) => {

@@ -27,6 +27,7 @@ const GLOBAL: GlobalState = {
   version: 1,
   params: initParams(SPEC, 1),
   prototypes: emptyPrototypes(2, 2, SPEC.embedding),
+  temperature: 1,
   normalization: { mean: [0, 0].map(() => new Float32Array(3)), std: [0, 0].map(() => new Float32Array(3).fill(1)) },
 };
 const PLAN = { round: 3, kind: 'training', modelVersion: 1, deadlineMs: 0, spec: SPEC, settings: SETTINGS } as const;
@@ -43,7 +44,17 @@ function scriptedNetwork(params: Float32Array): Network {
   return { train, trainAll: (boards) => boards.map(train), infer, tensorCount: () => 0 };
 }
 
-function trainerOn(path: string, modalities: readonly WindowModality[], params: Float32Array) {
+/** Adds 0.01 to every parameter that it is given. */
+function addingNetwork(): Network {
+  const none = scriptedNetwork(GLOBAL.params);
+  const train: Network['train'] = (input) => ({
+    ...none.train(input),
+    params: input.params.map((value) => value + 0.01),
+  });
+  return { ...none, train };
+}
+
+function trainerOn(path: string, modalities: readonly WindowModality[], params: Float32Array | Network) {
   const store = openAgentStore(path);
   if (store.ingestPosition() === null) {
     store.ingest(
@@ -53,7 +64,7 @@ function trainerOn(path: string, modalities: readonly WindowModality[], params: 
       ),
     );
   }
-  const networkFor = async () => scriptedNetwork(params);
+  const networkFor = async () => (params instanceof Float32Array ? scriptedNetwork(params) : params);
   const nextArrival = () => new Promise<void>(() => undefined);
   return {
     store,
@@ -104,6 +115,24 @@ for (const [what, value] of [
     store.close();
   });
 }
+
+test('a board that keeps its own model trains on from it after a restart, whatever is broadcast', async (t) => {
+  const path = temporaryPath(t);
+  const settings = { ...createStrategy('local-only').settings, windowsPerRound: B };
+  const elsewhere = { ...GLOBAL, params: GLOBAL.params.map((value) => value - 5) };
+  for (const [round, global] of [
+    [1, GLOBAL],
+    [2, elsewhere],
+    [3, elsewhere],
+  ] as const) {
+    const { store, trainer } = trainerOn(path, MODALITIES, addingNetwork());
+    const plan = { ...PLAN, settings, round };
+    assert.equal(await trainer.runRound(plan, global, new AbortController().signal), 'committed');
+    const kept = store.checkpoint()?.params[0] as number;
+    assert.ok(Math.abs(kept - (GLOBAL.params[0] as number) - 0.01 * round) < 1e-5, `round ${round}: ${kept}`);
+    store.close();
+  }
+});
 
 test('a residual that grew longer than an update may be is forgotten, and the board goes on sending', async (t) => {
   const trained = GLOBAL.params.slice();

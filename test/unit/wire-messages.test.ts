@@ -194,7 +194,7 @@ function sampleState(): GlobalState {
     mean: [Float32Array.of(0, 9.8), Float32Array.of(1)],
     std: [Float32Array.of(1, 2), Float32Array.of(0.5)],
   };
-  return { version: 7, params: Float32Array.of(1, -2, 0.1), prototypes, normalization };
+  return { version: 7, params: Float32Array.of(1, -2, 0.1), prototypes, temperature: 1.7, normalization };
 }
 
 test('the global state survives the wire; what was never seen travels as zeros', () => {
@@ -204,7 +204,7 @@ test('the global state survives the wire; what was never seen travels as zeros',
   const model = taken(decodeGlobalModel(bytes.model));
   assert.deepEqual(model, { ...about, version: 7, params: state.params, normalization: state.normalization });
   const { prototypes, ...head } = taken(decodeGlobalPrototypes(bytes.prototypes));
-  assert.deepEqual(head, { ...about, version: 7 });
+  assert.deepEqual(head, { ...about, version: 7, temperature: 1.7 });
   assert.deepEqual(prototypes.weight, state.prototypes.weight);
   assert.deepEqual([...prototypes.values.subarray(0, 12)], [1.5, 1.5, 1.5, 1.5, 0, 0, 0, 0, 1.5, 1.5, 1.5, 1.5]);
 });
@@ -235,6 +235,10 @@ test('a broken global state is refused', () => {
   assertRefused(prototypes({ dim: 2 ** 31 }), 'out-of-range', 'claimed size');
   assertRefused(prototypes({ weight: Float64Array.of(-1, 0, 0, 0, 0, 0) }), 'out-of-range', 'negative weight');
   assertRefused(prototypes({ weight: Float64Array.of(Infinity, 0, 0, 0, 0, 0) }), 'not-finite', 'endless weight');
+  for (const temperature of [0, 0.06, 16.1, NaN, Infinity]) {
+    const { prototypes: bytes } = encodeGlobal({ ...state, temperature }, about);
+    assertRefused(decodeGlobalPrototypes(bytes), 'out-of-range', `temperature ${temperature}`);
+  }
 });
 
 test('receipts survive the wire with every verdict and reason', () => {

@@ -7,14 +7,19 @@ const off = (label: string, settings: Series['settings']): Series => ({ label, s
 
 const VARIANTS: readonly Series[] = [
   off('qqr', {}),
-  off('without PNR', { fill: 'zero-embedding' }),
   off('with PNR', { fill: 'pnr' }),
+  off('without rehearsal', { rehearseFaults: 0, rehearseMissing: 0 }),
+  off('without rehearsal, with PNR', { rehearseFaults: 0, rehearseMissing: 0, fill: 'pnr' }),
   off('without PLR', { alignWeight: 0 }),
-  off('without quality weights', { qualityWeights: false }),
+  off('without evidence of prototypes', { evidenceWeight: 0 }),
+  off('without second opinion', { gateWeight: 0 }),
+  off('hard gate', { gateWeight: 1 }),
+  off('with quality weights', { qualityWeights: true }),
   off('without modality weights', { modalityWeights: false }),
   off('without prototype memory', { prototypeMemory: 0 }),
   off('without model averaging', { modelMemory: 0 }),
-  off('plain averaging at the aggregator', { serverRate: 0 }),
+  off('without FedAdam', { serverRate: 0 }),
+  { ...off('without window statistics', {}), options: { windowStatistics: false } },
   off('sending float32', { modelBits: 32, prototypeBits: 32 }),
   ...strategies('fedavg-masked'),
 ];

@@ -29,7 +29,7 @@ function trials(context: ListContext): Trial[] {
 /** Trained and tested on one modality alone, with the same budget: what a fleet without the others could have. */
 function specialists(context: ListContext): Trial[] {
   return context.data.modalities.flatMap((name) =>
-    strategies('fedavg-masked', 'plr').flatMap((each) =>
+    strategies('fedavg-masked', 'plr', 'qqr').flatMap((each) =>
       atPoint(context, 'specialists', `${name} only`, each, bySubject(context, { modalities: [name] })),
     ),
   );

@@ -8,9 +8,9 @@ import { atPoint, bySubject, type Series, strategies } from './regimes.ts';
 const RATE = 0.6;
 
 function series({ isQuick }: ListContext): Series[] {
-  const plain = strategies('fedavg-masked', 'plr', 'qqr');
-  const unweighted: Series = { label: 'qqr, quality ignored', strategy: 'qqr', settings: { qualityWeights: false } };
-  return isQuick ? plain : [...plain, unweighted];
+  const plain = strategies('fedavg-masked', 'qqr');
+  const weighted: Series = { label: 'qqr, weighed by quality', strategy: 'qqr', settings: { qualityWeights: true } };
+  return isQuick ? plain : [...plain, weighted];
 }
 
 function trials(context: ListContext): Trial[] {

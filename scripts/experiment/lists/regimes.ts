@@ -62,11 +62,9 @@ export function strategies(...names: readonly string[]): Series[] {
     .map((strategy) => ({ label: strategy, strategy, settings: {} }));
 }
 
-/** What every comparison shows: two plain averages, what the literature has, ours. The short form keeps three. */
+/** What every comparison shows: two plain averages, alignment alone, everything. The short form keeps three. */
 export function contenders({ isQuick }: ListContext): Series[] {
-  return isQuick
-    ? strategies('fedavg', 'fedavg-masked', 'qqr')
-    : strategies('fedavg', 'drop-incomplete', 'fedavg-masked', 'pmm', 'plr', 'qqr');
+  return isQuick ? strategies('fedavg', 'fedavg-masked', 'qqr') : strategies('fedavg', 'fedavg-masked', 'plr', 'qqr');
 }
 
 /** One trial per seed at one point of a figure. */
