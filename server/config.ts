@@ -80,6 +80,7 @@ const strategy = z.strictObject({
   gateWeight: z.number().min(0).max(1).optional(),
   proximalWeight: z.number().min(0).max(100).optional(),
   rehearseFaults: z.number().min(0).max(1).optional(),
+  rehearseWearing: z.number().min(0).max(1).optional(),
   rehearseMissing: z.number().min(0).max(1).optional(),
   pseudoLabels: z.number().min(0).max(1).optional(),
   personalPrior: z.number().min(0).max(1e6).optional(),

@@ -1,6 +1,6 @@
 /**
  * Rehearsal: a board practises failures before they happen. Each local step but the first sees the round's windows anew, some with
- * a fault in one sensor, some without one of their sensors. The first step, the prototypes and the score on unseen windows stay
+ * a fault in one sensor, some without one of their sensors, all as if the board had been worn a little differently (`reworn.ts`). The first step, the prototypes and the score on unseen windows stay
  * with the windows as they came. E steps over one small batch fit it too well anyway; variety costs next to nothing.
  * Faults and their severities are those of `core/trace/faults.ts`, in units of the round's own signal.
  */
@@ -9,6 +9,7 @@ import type { Batch, BatchWindow } from '../../core/model/batch.ts';
 import type { TrainSettings } from '../../core/model/settings.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
 import { acStdOf, applyFault, drawFault, FAULT_KINDS } from '../../core/trace/faults.ts';
+import { reworn } from './reworn.ts';
 
 /** Milder faults than these are within what healthy sensors do. */
 const SEVERITY = [0.2, 1] as const;
@@ -17,19 +18,20 @@ const SEVERITY = [0.2, 1] as const;
 export function rehearsals(
   windows: readonly BatchWindow[],
   { modalities }: ModelSpec,
-  { localSteps, rehearseFaults, rehearseMissing }: TrainSettings,
+  { localSteps, rehearseFaults, rehearseMissing, rehearseWearing }: TrainSettings,
   toBatch: (windows: readonly BatchWindow[]) => Batch,
   rng: Rng,
 ): Batch[] {
-  if (rehearseFaults === 0 && rehearseMissing === 0) return [];
+  if (rehearseFaults === 0 && rehearseMissing === 0 && rehearseWearing === 0) return [];
   const channels = modalities.map((modality) => modality.channels.length);
   const acStd = acStdOf(windows, channels);
   return Array.from({ length: localSteps - 1 }, (_, step) => {
     const own = rng.fork(`step/${step}`);
-    const faulty = windows.map((window) =>
-      own.next() < rehearseFaults ? withFault(window, channels, acStd, own) : window,
-    );
-    return withGaps(toBatch(faulty), rehearseMissing, own);
+    const changed = windows.map((window) => {
+      const other = own.next() < rehearseWearing ? reworn(window, channels, own) : window;
+      return own.next() < rehearseFaults ? withFault(other, channels, acStd, own) : other;
+    });
+    return withGaps(toBatch(changed), rehearseMissing, own);
   });
 }
 

@@ -58,6 +58,8 @@ export interface TrainSettings {
   readonly proximalWeight: number;
   /** Share of the windows that have a self-inflicted fault in one sensor, in every local step but the first, in [0, 1]. */
   readonly rehearseFaults: number;
+  /** Share of the windows that are seen as if the board had been worn differently, likewise. */
+  readonly rehearseWearing: number;
   /** Share of the windows that lose one of their modalities, likewise. */
   readonly rehearseMissing: number;
   /**
@@ -115,6 +117,7 @@ export const DEFAULT_SETTINGS: TrainSettings = {
   proximalWeight: 0,
   rehearseFaults: 0,
   rehearseMissing: 0,
+  rehearseWearing: 0,
   pseudoLabels: 0,
   personalPrior: 0,
   scalePrior: 0,

@@ -88,7 +88,11 @@ function toSettings(message: pb.TrainSettings): Decoded<TrainSettings> {
   if (!isWithin(settings.gateWeight, 0, 1)) return refuse('out-of-range', 'the weight of a second opinion');
   if (settings.proximalWeight !== 0 && !isPositive(settings.proximalWeight))
     return refuse('out-of-range', 'the pull to the broadcast model');
-  if (!isWithin(settings.rehearseFaults, 0, 1) || !isWithin(settings.rehearseMissing, 0, 1))
+  if (
+    !isWithin(settings.rehearseFaults, 0, 1) ||
+    !isWithin(settings.rehearseWearing, 0, 1) ||
+    !isWithin(settings.rehearseMissing, 0, 1)
+  )
     return refuse('out-of-range', 'a share of rehearsed windows');
   if (!isWithin(settings.pseudoLabels, 0, 1)) return refuse('out-of-range', 'the confidence of a pseudo-label');
   if (!isWithin(settings.personalPrior, 0, 1e6) || !isWithin(settings.scalePrior, 0, 1e6))

@@ -16,7 +16,8 @@ export const qqr: Strategy = {
     evidenceWeight: 1,
     gateWeight: 0.5,
     rehearseFaults: 0.2,
-    rehearseMissing: 0.3,
+    rehearseMissing: 0.5,
+    rehearseWearing: 1,
   },
   serverRate: 0.02,
 };

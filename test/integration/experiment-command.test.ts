@@ -55,11 +55,11 @@ describe('qqr experiment', { timeout: 120_000 }, () => {
     const args = ['experiment', 'personalize', '--quick', '--seeds', '1', '--jobs', '1', '--data', data, '--out', out];
     const first = await qqr(...args);
     assert.equal(first.code, 0, first.errors);
-    assert.match(first.out, /^5 trials, 0 of them from before\nReport: .*report\.html\n$/);
+    assert.match(first.out, /^9 trials, 0 of them from before\nReport: .*report\.html\n$/);
     const text = await readFile(join(out, 'results.md'), 'utf8');
     assert.match(text, /Again: `qqr experiment personalize --data motion --seeds 1 --quick`/);
     const again = await qqr(...args);
-    assert.match(again.out, /^5 trials, 5 of them from before/);
+    assert.match(again.out, /^9 trials, 9 of them from before/);
     assert.equal(await readFile(join(out, 'results.md'), 'utf8'), text);
     const document = await qqr('experiment', 'results', out);
     assert.match(document.out, /^# Results\n/);

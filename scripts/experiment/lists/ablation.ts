@@ -8,8 +8,10 @@ const off = (label: string, settings: Series['settings']): Series => ({ label, s
 const VARIANTS: readonly Series[] = [
   off('qqr', {}),
   off('with PNR', { fill: 'pnr' }),
-  off('without rehearsal', { rehearseFaults: 0, rehearseMissing: 0 }),
-  off('without rehearsal, with PNR', { rehearseFaults: 0, rehearseMissing: 0, fill: 'pnr' }),
+  off('faults not rehearsed', { rehearseFaults: 0 }),
+  off('gaps not rehearsed', { rehearseMissing: 0 }),
+  off('gaps not rehearsed, with PNR', { rehearseMissing: 0, fill: 'pnr' }),
+  off('wearing not rehearsed', { rehearseWearing: 0 }),
   off('without PLR', { alignWeight: 0 }),
   off('without evidence of prototypes', { evidenceWeight: 0 }),
   off('without second opinion', { gateWeight: 0 }),
