@@ -40,6 +40,16 @@ function changed(batch: Batch, m: number): number[] {
   return Array.from({ length: SIZE }, (_, i) => i).filter((i) => String(of(batch, i)) !== String(of(plain, i)));
 }
 
+test('a window that is worn differently keeps its label and its sensors', () => {
+  const [first] = rehearsed({ rehearseWearing: 1 });
+  const plain = toBatch(windows());
+  assert.deepEqual([first?.present, first?.labels], [plain.present, plain.labels]);
+  assert.equal(changed(first as Batch, 1).length, SIZE);
+  const [half] = rehearsed({ rehearseWearing: 0.5 });
+  const share = changed(half as Batch, 1).length / SIZE;
+  assert.ok(share > 0.25 && share < 0.75, String(share));
+});
+
 test('nothing to rehearse is no batch at all', () => {
   assert.deepEqual(rehearsed({ rehearseFaults: 0, rehearseMissing: 0 }), []);
 });
