@@ -25,7 +25,7 @@ const SPARSE: readonly (readonly [x: string, settings: Series['settings']])[] = 
 
 function trials(context: ListContext): Trial[] {
   const regime = bySubject(context, { missingRate: 0.5 });
-  const widths = context.isQuick ? [1, 8] : [1, 2, 3, 4, 6, 8];
+  const widths = context.isQuick ? [1, 8] : [1, 2, 4, 8];
   const sparse = context.isQuick ? SPARSE.slice(2, 4) : SPARSE;
   const at = (figure: string, x: number | string, each: Series) => atPoint(context, figure, x, each, regime);
   return [
