@@ -1,5 +1,6 @@
 /**
- * How long one board's training takes: milliseconds a step and a round for every fill, and a prediction of 512 windows.
+ * How long one board's training takes: milliseconds a step and a round for every fill, a fleet's one by one and side by side, and a
+ * prediction of 512 windows.
  * `node dist/scripts/bench/train-step.js [rounds]`. Random windows of the reference network: times do not depend on values.
  */
 import { createRng } from '../../core/math/rng.ts';
@@ -14,6 +15,8 @@ import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 
 const WINDOWS = 10;
 const STEPS = 5;
+/** Boards of the fleet that trains side by side. */
+const FLEET = 21;
 
 const spec: ModelSpec = {
   modalities: [
@@ -42,6 +45,15 @@ for (const fill of ['zero-embedding', 'pnr', 'zero-input'] as const) {
     report(`${label}, one modality missing`, () => train(network, oneMissing, fill, alignWeight), STEPS);
   }
 }
+const shared = settingsOf('zero-embedding', 1);
+const fleet = Array.from({ length: FLEET }, () => ({
+  params: initialParams,
+  prototypes,
+  batch: full,
+  settings: shared,
+}));
+report(`${FLEET} boards one by one, a board-step`, () => fleet.map((board) => network.train(board)), FLEET * STEPS);
+report(`${FLEET} boards side by side, a board-step`, () => network.trainAll(fleet), FLEET * STEPS);
 const many = randomBatch(512, () => false);
 report(
   'predict 512 windows',
@@ -51,7 +63,11 @@ report(
 console.log(`tensors: ${before} before, ${network.tensorCount()} after`);
 
 function train(network: Network, batch: Batch, fill: Fill, alignWeight: number): void {
-  const settings: TrainSettings = {
+  network.train({ params: initialParams, prototypes, batch, settings: settingsOf(fill, alignWeight) });
+}
+
+function settingsOf(fill: Fill, alignWeight: number): TrainSettings {
+  return {
     ...DEFAULT_SETTINGS,
     strategy: 'bench',
     learningRate: 0.1,
@@ -67,7 +83,6 @@ function train(network: Network, batch: Batch, fill: Fill, alignWeight: number):
     prototypeBits: 4,
     modelBits: 4,
   };
-  network.train({ params: initialParams, prototypes, batch, settings });
 }
 
 /** Median of `rounds` calls of `body`, each of `steps` steps. */
