@@ -10,6 +10,7 @@ import { createRng } from '../core/math/rng.ts';
 import { paramLayout } from '../core/model/params.ts';
 import { type ModelSpec, shapeHash } from '../core/model/spec.ts';
 import { decodeStatus } from '../core/wire/decode-downlink.ts';
+import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -142,11 +143,10 @@ function connectParts(options: AggregatorOptions, onRound: RoundParts['onRound']
   const hash = shapeHash(spec);
   const random = createRng(`${config.seed}/broadcast`).next;
   const broadcast = createBroadcast({ transport, topics, shapeHash: hash, clock, random, log });
-  const layout = paramLayout(spec).groups.map(({ group, tensors }) => ({ group, sizes: tensors.map((t) => t.size) }));
   const intake = createIntake({
     store,
     topics,
-    frame: { shapeHash: hash, spec, layout, limits: config.limits },
+    frame: { shapeHash: hash, spec, layout: groupShapes(paramLayout(spec)), limits: config.limits },
     reply: broadcast.receipt,
     onCounted({ device, ended }) {
       roster.counted(device, ended);

@@ -85,6 +85,7 @@ export function serverCommand(): Command {
 
 async function run(line: RunLine): Promise<void> {
   const config = await configOf(line);
+  strategyFrom(config); // what it refuses, it refuses before recordings are read
   const log = createPinoLog('qqr-server', config.log.level);
   const { holdout } = config.evaluation;
   const evaluation =

@@ -181,9 +181,14 @@ export function specFrom({ model: { windowSeconds, modalities, classes, ...netwo
   return { modalities: withSamples, classes, ...network };
 }
 
-/** @throws AppError 'config-invalid' when settings of the strategy contradict each other. */
-export function strategyFrom({ strategy: { name, ...overrides } }: ServerConfig): Strategy {
-  return createStrategy(name, overrides);
+/** @throws AppError 'config-invalid' when settings of the strategy contradict each other, or leave nothing to evaluate. */
+export function strategyFrom({ strategy: { name, ...overrides }, evaluation }: ServerConfig): Strategy {
+  const strategy = createStrategy(name, overrides);
+  if (strategy.settings.shareModel || evaluation.holdout.length === 0) return strategy;
+  throw new AppError('config-invalid', 'every model stays on its board: the aggregator has none to evaluate', {
+    where: 'evaluation.holdout',
+    hint: 'Leave out the holdout, or set strategy.shareModel = true.',
+  });
 }
 
 export function roundSettingsFrom({ seed, rounds, evaluation, limits }: ServerConfig): RoundSettings {

@@ -64,6 +64,7 @@ function onlineFacts(updates: readonly Update[]): RoundRecord['online'] {
   return {
     accuracy: sum(updates, (update) => update.online.correct) / count,
     loss: sum(updates, (update) => update.online.lossSum) / count,
+    count,
   };
 }
 

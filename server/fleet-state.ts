@@ -22,7 +22,11 @@ export interface Moments {
 }
 
 /** @param beta β in [0, 1); 0 serves the last model as it is. The first trained model is taken whole. */
-export function averagedParams(before: FleetState, params: Float32Array, beta: number): Float32Array {
+export function averagedParams(
+  before: Pick<FleetState, 'version' | 'averaged'>,
+  params: Float32Array,
+  beta: number,
+): Float32Array {
   if (before.version === 0) return params;
   return before.averaged.map((old, i) => beta * old + (1 - beta) * (params[i] as number));
 }

@@ -83,7 +83,7 @@ function confidenceGap(updates: readonly Update[]): number {
 /** Those of the rounds before; none yet at the first, nor with plain averaging. */
 function momentsOf({ moments, params }: FleetState, spec: ModelSpec, { serverRate }: Strategy): Moments | null {
   if (serverRate === 0) return null;
-  return moments ?? noMoments(params.length, paramLayout(spec).groups.length, serverRate);
+  return moments ?? noMoments(params.length, paramLayout(spec).groups.length);
 }
 
 function sumsShape(spec: ModelSpec): SumsShape {

@@ -14,9 +14,8 @@ const BETA2 = 0.95;
 /** In units of a parameter's change per round: changes far below it do not count as a scale. */
 const EPSILON = 1e-3;
 
-/** Null for plain averaging, which has no state. */
-export function noMoments(total: number, groups: number, serverRate: number): Moments | null {
-  if (serverRate === 0) return null;
+/** Before the first step of FedAdam. Plain averaging has no state: null. */
+export function noMoments(total: number, groups: number): Moments {
   return {
     first: new Float32Array(total),
     second: new Float32Array(total),
@@ -24,7 +23,7 @@ export function noMoments(total: number, groups: number, serverRate: number): Mo
   };
 }
 
-/** The model after a round. `moments` null: plain averaging. Arguments are not mutated. */
+/** The model after a round. `moments` null: plain averaging, whatever the rate. Arguments are not mutated. */
 export function stepped(
   params: Float32Array,
   delta: MeanDelta,
@@ -32,7 +31,7 @@ export function stepped(
   serverRate: number,
 ): { readonly params: Float32Array; readonly moments: Moments | null } {
   const next = params.slice();
-  if (moments === null || serverRate === 0) {
+  if (moments === null) {
     for (const { offset, size } of delta.moved) {
       for (let i = offset; i < offset + size; i++) next[i] = (params[i] as number) + (delta.values[i] as number);
     }

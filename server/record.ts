@@ -14,6 +14,15 @@ export interface Evaluation {
   readonly calibration?: { readonly untempered: number; readonly served: number };
 }
 
+export interface OnlineScore {
+  /** In [0, 1]. */
+  readonly accuracy: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  /** Predictions that both are means of: labelled windows. Not in records of older versions. */
+  readonly count?: number;
+}
+
 export interface RoundRecord {
   readonly round: number;
   readonly kind: 'statistics' | 'training';
@@ -33,7 +42,7 @@ export interface RoundRecord {
   };
   /** By modality name: mean quality over windows that had it (null: none had), and share of windows without it. */
   readonly modalities: Readonly<Record<string, { readonly meanQuality: number | null; readonly missingShare: number }>>;
-  /** Predict-then-train over the round's windows: accuracy in [0, 1] and mean cross-entropy. Null in round 0. */
-  readonly online: { readonly accuracy: number; readonly loss: number } | null;
+  /** Predict-then-train over the round's windows. Null in round 0, and when nothing was predicted. */
+  readonly online: OnlineScore | null;
   readonly evaluation: Evaluation | null;
 }

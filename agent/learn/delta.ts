@@ -3,7 +3,8 @@
  * rounds in which no model travels, is added to a later round's, so that nothing is lost for good (docs/algorithm.md §9).
  *   owed = Δ + residual,  sent = Q(owed),  residual' = owed − sent
  * Invariant: Σ sent + last residual = Σ Δ over the rounds in which a group takes part, up to float32 rounding.
- * What is owed is never stale: in silent rounds nobody's model travels, so all of it was learned from the same broadcast.
+ * What silent rounds add is not stale: nobody's model travels in them, so it was learned from the same broadcast. Older are what codes
+ * left out, what a group is owed that took no part in a sending round, and all of a board that missed one.
  * Source: Seide et al., Interspeech 2014 (1-bit SGD); Karimireddy et al., ICML 2019 (EF-SGD).
  */
 import { createRng, type Rng } from '../../core/math/rng.ts';

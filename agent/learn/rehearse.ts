@@ -18,7 +18,7 @@ const SEVERITY = [0.2, 1] as const;
 export function rehearsals(
   windows: readonly BatchWindow[],
   { modalities }: ModelSpec,
-  { localSteps, rehearseFaults, rehearseMissing, rehearseWearing }: TrainSettings,
+  { fill, localSteps, rehearseFaults, rehearseMissing, rehearseWearing }: TrainSettings,
   toBatch: (windows: readonly BatchWindow[]) => Batch,
   rng: Rng,
 ): Batch[] {
@@ -31,7 +31,8 @@ export function rehearsals(
       const other = own.next() < rehearseWearing ? reworn(window, channels, own) : window;
       return own.next() < rehearseFaults ? withFault(other, channels, acStd, own) : other;
     });
-    return withGaps(toBatch(changed), rehearseMissing, own);
+    const batch = withGaps(toBatch(changed), rehearseMissing, own);
+    return fill === 'zero-input' ? withEmptyInputs(batch) : batch;
   });
 }
 
@@ -60,4 +61,17 @@ function withGaps(batch: Batch, share: number, rng: Rng): Batch {
     if (rows.length > 1) present[rows[rng.int(rows.length)] as number] = 0;
   }
   return { ...batch, present, sensed: batch.present };
+}
+
+/** What is hidden, hidden from the encoders too, for a network that takes every input as it is: alignment then sees as much as the head. */
+function withEmptyInputs({ sensed, ...batch }: Batch): Batch {
+  const { size, present } = batch;
+  const inputs = batch.inputs.map((input, m) => {
+    const shown = input.slice();
+    const each = input.length / size;
+    for (let i = 0; i < size; i++)
+      if (present[i * batch.inputs.length + m] === 0) shown.fill(0, i * each, (i + 1) * each);
+    return shown;
+  });
+  return { ...batch, inputs };
 }

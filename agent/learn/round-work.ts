@@ -6,6 +6,7 @@ import { AppError } from '../../core/base/errors.ts';
 import { createRng, type Rng } from '../../core/math/rng.ts';
 import { type Batch, type BatchWindow, makeBatch } from '../../core/model/batch.ts';
 import { overconfidenceOf } from '../../core/model/calibration.ts';
+import { mostProbable } from '../../core/model/evaluate.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { TrainInput, TrainOutput } from '../../core/model/network.ts';
 import { paramLayout } from '../../core/model/params.ts';
@@ -48,6 +49,21 @@ export function initialCheckpoint(global: GlobalState): Checkpoint {
     modelVersion: 0,
     params: global.params,
     residual: new Float32Array(global.params.length),
+  };
+}
+
+/**
+ * What is kept, where the fleet's network has become another one since: of parameters and debts of that one nothing fits, so
+ * the board begins with what is broadcast and owes nothing. Its counters go on. Null: nothing is kept yet.
+ */
+export function fittingCheckpoint(kept: Checkpoint | null, global: GlobalState): Checkpoint {
+  const first = initialCheckpoint(global);
+  if (kept === null) return first;
+  const { length } = global.params;
+  return {
+    ...kept,
+    params: kept.params.length === length ? kept.params : first.params,
+    residual: kept.residual.length === length ? kept.residual : first.residual,
   };
 }
 
@@ -149,7 +165,7 @@ export function finishTraining(
 ): RoundWork {
   const { params: start, batch } = input;
   const weights = settings.qualityWeights ? batch.quality : batch.present; // [B, M]
-  const isTaught = windows.map(({ label, guess }) => guess !== undefined || spec.classes.includes(label));
+  const isTaught = Array.from(batch.labels, (label) => label >= 0);
   const trueLabels = batch.labels.map((label, i) => (windows[i]?.guess === undefined ? label : -1));
   const prototypes = localPrototypes(out.embeddings, trueLabels, weights, spec.classes.length);
   const own = settings.personalPrior > 0 ? addOwn(before.own, prototypes) : undefined;
@@ -236,10 +252,9 @@ function onlineScore(
   let lossSum = 0;
   for (const [i, truth] of truths.entries()) {
     if (truth < 0) continue;
-    const row = probabilities.subarray(i * classes, (i + 1) * classes); // [C]
     count++;
-    if (row.indexOf(Math.max(...row)) === truth) correct++;
-    lossSum -= Math.log(Math.max(row[truth] as number, 1e-7));
+    if (mostProbable(probabilities, i, classes) === truth) correct++;
+    lossSum -= Math.log(Math.max(probabilities[i * classes + truth] as number, 1e-7));
   }
   const excess = overconfidenceOf(concluded(out, input), truths, classes);
   return { correct, count, lossSum, overconfidence: Math.round(excess * CONFIDENCE_UNITS) };

@@ -13,13 +13,13 @@ import { alignModalities, type WindowModality } from '../../core/stream/align.ts
 import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { Update } from '../../core/wire/update.ts';
-import { type AgentStore, type Checkpoint, type StoredWindow, windowsFor } from '../store/agent-store.ts';
-import type { RoundTrainer } from '../sync/session.ts';
+import type { AgentStore, Checkpoint, StoredWindow } from '../store/agent-store.ts';
+import { type RoundTrainer, windowsFor } from '../sync/session.ts';
 import { roundingOf } from './delta.ts';
 import { withGuesses } from './guesses.ts';
 import {
   finishTraining,
-  initialCheckpoint,
+  fittingCheckpoint,
   type LabelledWindow,
   type RoundWork,
   statisticsWork,
@@ -43,7 +43,7 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
   const { store, log } = options;
   return {
     async runRound(plan, global, signal) {
-      const before = store.checkpoint() ?? initialCheckpoint(global);
+      const before = fittingCheckpoint(store.checkpoint(), global);
       if (before.round >= plan.round) return 'already-done';
       const boardIndex = matchModalities(plan.spec, options.modalities);
       const windows = await takeWindows(plan, before.cursor, options, signal);

@@ -11,10 +11,9 @@ import { chunkTable } from './chunks.ts';
 import { openDb, withStorageErrors } from './db.ts';
 import { type OutboxKey, type OutboxRow, type OutboxTable, type OutgoingUpdate, outboxTable } from './outbox.ts';
 import { type Db, transaction } from './transaction.ts';
-import { type MeasuredWindow, type StoredWindow, type WindowQuery, windowsFor, windowTable } from './windows.ts';
+import { type MeasuredWindow, type StoredWindow, type WindowQuery, windowTable } from './windows.ts';
 
-export type { Checkpoint, MeasuredWindow, OutboxRow, StoredWindow };
-export { windowsFor };
+export type { Checkpoint, MeasuredWindow, OutboxRow, StoredWindow, WindowQuery };
 
 /** Where the windower and the sensor resume after a restart. */
 export interface IngestPosition {

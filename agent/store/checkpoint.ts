@@ -16,7 +16,7 @@ export interface Checkpoint {
   readonly modelVersion: number;
   /** Flat parameters after training; after the statistics round those that were broadcast. Kept for predicting while offline. */
   readonly params: Float32Array;
-  /** What quantization left out so far (error feedback), same layout; empty while there is none. */
+  /** What has not travelled so far (error feedback), same layout; all zeros while there is none. */
   readonly residual: Float32Array;
   /** The board's own sums for its prototypes (`core/qqr/personal.ts`); left out while there are none. */
   readonly own?: Float32Array | undefined;

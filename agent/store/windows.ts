@@ -5,7 +5,6 @@
  * Invariant: a window's index is written once; a replay that cuts the same window again changes nothing.
  */
 import type { Window } from '../../core/stream/window.ts';
-import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { bytesOf } from './float-blob.ts';
 import type { Db } from './transaction.ts';
 
@@ -28,11 +27,6 @@ export interface WindowQuery {
   readonly classes: readonly string[];
   /** And windows without a label. Default false. */
   readonly unlabelled?: boolean;
-}
-
-/** The windows that a round of this plan may use. */
-export function windowsFor({ spec, settings }: Pick<RoundPlan, 'spec' | 'settings'>, afterIndex: number): WindowQuery {
-  return { afterIndex, classes: spec.classes, unlabelled: settings.pseudoLabels > 0 };
 }
 
 export interface WindowTable {

@@ -2,7 +2,12 @@
 import type { Log } from '../../core/base/log.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
-import { type AgentStore, windowsFor } from '../store/agent-store.ts';
+import type { AgentStore, WindowQuery } from '../store/agent-store.ts';
+
+/** The windows that a round of this plan may use. */
+export function windowsFor({ spec, settings }: Pick<RoundPlan, 'spec' | 'settings'>, afterIndex: number): WindowQuery {
+  return { afterIndex, classes: spec.classes, unlabelled: settings.pseudoLabels > 0 };
+}
 
 export interface RoundTrainer {
   /**

@@ -23,10 +23,10 @@ import type { AgentStore } from '../store/agent-store.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createPublisher } from './publisher.ts';
 import { createReceiver, type Receiver } from './receiver.ts';
-import { createRoundRunner, type RoundRunner, type RoundTrainer } from './round-runner.ts';
+import { createRoundRunner, type RoundRunner, type RoundTrainer, windowsFor } from './round-runner.ts';
 import { createWakeup, type Wakeup } from './wakeup.ts';
 
-export type { RoundTrainer };
+export { type RoundTrainer, windowsFor };
 
 export interface SessionParts {
   /** Started by its owner, before or after the session. */

@@ -48,8 +48,8 @@ export interface InferOutput {
 export interface Network {
   train(input: TrainInput): TrainOutput;
   /**
-   * Many boards at once, one output each: what `train` gives board by board, up to rounding (1e-6 of a value or so), in a fraction
-   * of the time. @throws RangeError unless all have the same settings object and as many windows.
+   * Many boards at once, one output each: what `train` gives board by board, up to rounding of float32 (ARCHITECTURE §9), in a
+   * fraction of the time. @throws RangeError unless all have the same settings object and as many windows.
    */
   trainAll(boards: readonly TrainInput[]): TrainOutput[];
   infer(input: InferInput): InferOutput;

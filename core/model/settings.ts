@@ -86,7 +86,7 @@ export interface TrainSettings {
   readonly sendPrototypes: boolean;
   /** Bits of a prototype value on the wire, 1–8, or 32 for float32. */
   readonly prototypeBits: number;
-  /** Bits of a model delta's value on the wire, 1–8, or 32 for float32. */
+  /** Bits of a model delta's value on the wire, 1–8, or 32 for float32; 1 only as `isStableCode` has it. */
   readonly modelBits: number;
   readonly modelCode: ModelCode;
   readonly prototypeCode: PrototypeCode;
@@ -99,6 +99,18 @@ export interface TrainSettings {
 /** Whether a part of the delta may travel without the rest: codes of up to 8 bits only tell where they belong, and not 'packed'. */
 export function canBeSparse({ modelCode, modelBits }: Pick<TrainSettings, 'modelCode' | 'modelBits'>): boolean {
   return modelCode === 'sign' || (modelCode !== 'packed' && modelBits <= 8);
+}
+
+/**
+ * Whether what a code leaves out stays bounded when it is added to the next change (error feedback). Dense 1-bit codes between a
+ * tensor's extremes are wrong by up to the whole range, so what is owed grows without end; every other code is wrong by less than it is given.
+ */
+export function isStableCode({
+  modelCode,
+  modelBits,
+  modelShare,
+}: Pick<TrainSettings, 'modelCode' | 'modelBits' | 'modelShare'>): boolean {
+  return modelBits > 1 || modelCode === 'sign' || modelShare < 1;
 }
 
 /** Plain federated averaging; strategies and tests say what they do otherwise. */

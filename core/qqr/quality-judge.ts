@@ -1,6 +1,7 @@
 /**
  * The quality of every modality of a window, with the reason, and what the board learns from it (docs/quality.md):
  *   quality = min(robust score, own scorer),  why = what the smaller one says
+ * The scorer is optional, a part of the library that boards do not use yet: with none the robust score is the quality.
  * The robust score alone (`quality.ts`) decides what may teach, the scorer too: a scorer that let itself be taught could talk itself
  * into anything. Whom does a tilt that does not fit blame, accelerometer or gyroscope? The one that looks worse by its own measures.
  * A modality that is not there has quality 0 for the reason `completeness`.

@@ -1,5 +1,5 @@
 /**
- * A judge that a board trains itself, without labels of quality (docs/quality.md §4): a network of 8 → 12 → 1 per modality tells the
+ * A judge that a board trains itself, without labels of quality (docs/quality.md §3): a network of 8 → 12 → 1 per modality tells the
  * board's windows as they came from the same windows with a fault put in.
  *   x = (measures − center) / spread, limited to ±4;  h = tanh(W x + b);  quality = σ(v·h + c + ln PRIOR_ODDS)
  * Training shows as many spoiled windows as whole ones, life does not: hence the prior odds (Bayes' rule for a logistic output).

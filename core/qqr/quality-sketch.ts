@@ -4,6 +4,7 @@
  * to the same fleet in any order, and sums of two aggregators can be added, too. A new board begins from `priorOf` the fleet's sketch.
  * A board speaks with at most `MOST_WINDOWS` windows per measure and level, so that no board outvotes the others, and a bin is known to
  * within its width: the median of a level is off by at most 1/16 where a healthy spread is 0.35 or more.
+ * A part of the library: boards neither send nor receive sketches yet.
  * Source: fixed-bin quantile sketches; the one-sided spread is the one of `quality-prior.ts`.
  */
 import { MEASURES } from './measures.ts';

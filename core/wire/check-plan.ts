@@ -6,6 +6,7 @@ import {
   type AlignLoss,
   canBeSparse,
   type Fill,
+  isStableCode,
   type ModelCode,
   type PrototypeCode,
   type TrainSettings,
@@ -106,6 +107,8 @@ function toSettings(message: pb.TrainSettings): Decoded<TrainSettings> {
     return refuse('out-of-range', `a share of ${settings.modelShare}`);
   if (settings.modelShare < 1 && !canBeSparse({ modelCode, modelBits: settings.modelBits }))
     return refuse('out-of-range', 'a share of values whose code cannot be sparse');
+  if (!isStableCode({ modelCode, modelBits: settings.modelBits, modelShare: settings.modelShare }))
+    return refuse('out-of-range', 'bits of a value in a code that needs more');
   if (!isWithin(settings.modelEvery, 1, limits.MAX_MODEL_EVERY))
     return refuse('out-of-range', `a model every ${settings.modelEvery} rounds`);
   return { ok: true, value: { ...settings, fill, alignLoss, modelCode, prototypeCode } };

@@ -12,8 +12,16 @@ import { MAX_CHANNEL_SUM, MAX_LOSS_SUM, MAX_VALUE, SUM_RESOLUTION, type UpdateLi
 import { groupValues } from './model-values.ts';
 import type { CodedModel, Update } from './update.ts';
 
+/** All of this file, in its order; the first fault of an update whose structure is sound, or null. */
+export function checkValues(
+  update: Update,
+  expect: Pick<Asked, 'layout'> & { readonly limits: UpdateLimits },
+): Refusal | null {
+  return checkFinite(update) ?? checkRanges(update) ?? checkDelta(update, expect);
+}
+
 /** 'not-finite' when any real is NaN or infinite. */
-export function checkFinite(update: Update): Refusal | null {
+function checkFinite(update: Update): Refusal | null {
   if (!Number.isFinite(update.online.lossSum)) return refuse('not-finite', 'the sum of losses');
   for (const [m, { meanQuality, sums }] of update.modalities.entries()) {
     if (!Number.isFinite(meanQuality)) return refuse('not-finite', `modalities[${m}]: the mean quality`);
@@ -29,7 +37,7 @@ export function checkFinite(update: Update): Refusal | null {
 }
 
 /** 'out-of-range' when a real is where no honest board's can be. */
-export function checkRanges(update: Update): Refusal | null {
+function checkRanges(update: Update): Refusal | null {
   if (update.online.lossSum < 0 || update.online.lossSum > MAX_LOSS_SUM)
     return refuse('out-of-range', 'the sum of losses');
   for (const [m, { meanQuality, sums }] of update.modalities.entries()) {
@@ -58,7 +66,7 @@ function checkScales(coded: CodedModel): Refusal | null {
 }
 
 /** 'malformed' when the coded model cannot be read, 'norm-too-large' when the delta of all groups together is longer than it may be. */
-export function checkDelta(
+function checkDelta(
   update: Update,
   { layout, limits }: Pick<Asked, 'layout'> & { readonly limits: UpdateLimits },
 ): Refusal | null {

@@ -8,7 +8,7 @@
 import type { Quantized } from '../quant/affine.ts';
 import { unpackFloat32 } from '../quant/raw.ts';
 import { type Asked, checkStructure, type GroupShape } from './check-structure.ts';
-import { checkDelta, checkFinite, checkRanges } from './check-values.ts';
+import { checkValues } from './check-values.ts';
 import { parseFrame, type Refusal, refuse } from './frame.ts';
 import * as pb from './gen/qqr_pb.ts';
 import type { UpdateLimits } from './limits.ts';
@@ -41,7 +41,7 @@ export function decodeUpdate(
   const misfit = checkAddress(message, expect) ?? checkStructure(message, expect);
   if (misfit !== null) return { ...misfit, key };
   const update = toUpdate(message, expect);
-  const fault = checkFinite(update) ?? checkRanges(update) ?? checkDelta(update, expect);
+  const fault = checkValues(update, expect);
   return fault === null ? { ok: true, value: update } : { ...fault, key };
 }
 

@@ -7,8 +7,8 @@
  * Channel sums of round 0 are multiples of 2⁻¹⁰ below 2³⁰: 10 + 30 + 13 = 53 again.
  */
 
-/** The value of `protocol` in every message. */
-export const PROTOCOL = 1;
+/** The value of `protocol` in every message; one more whenever a message of before would be understood otherwise. */
+export const PROTOCOL = 2;
 
 /** Weights are integers: sixteenths of a window. */
 export const WEIGHT_PER_WINDOW = 16;

@@ -1,6 +1,6 @@
 /**
- * The only file with a topic string. Every topic of a fleet starts with `qqr/v1/<fleet>/`; `v1` is the protocol version of
- * `qqr.proto`, so two incompatible generations can share a broker without meeting.
+ * The only file with a topic string. Every topic of a fleet starts with `qqr/v1/<fleet>/`; `v1` is the generation of this list.
+ * What is said on these topics has a number of its own, `protocol` in every message: whoever speaks another one is refused by it.
  * The broker's access rules identify a board by its topic, therefore the device of an uplink message is read from here,
  * never from a payload. Filters: MQTT 3.1.1 §4.7.
  */

@@ -37,7 +37,7 @@ export interface Figure {
   readonly xLabel: string;
   /** `curve`: x is the round, and each trial gives a whole line (its curve named by the metric). */
   readonly x: 'linear' | 'log' | 'ordinal' | 'curve';
-  /** Names or prefixes ending in `/` of the metrics to show, in order; see metrics.ts. */
+  /** Names or prefixes ending in `/` of the metrics to show, in order; see metric.ts. */
   readonly metrics: readonly string[];
   /** Series that all others are compared with, paired by seed and x; null = no comparison. */
   readonly baseline: string | null;

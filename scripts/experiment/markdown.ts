@@ -2,7 +2,7 @@
  * `results.md`: an experiment's tables for docs/results.md. No dates and no durations: the same trials give the same text.
  * Rows are places, columns series, one table per metric that matters; below it, the comparison in words.
  */
-import type { Experiment } from './experiment.ts';
+import type { Experiment, Figure } from './experiment.ts';
 import { formatDifference, formatValue, type Metric } from './metric.ts';
 import { type Estimate, isClear } from './statistics.ts';
 import type { FigureSummary, MetricSummary } from './summary.ts';
@@ -76,8 +76,7 @@ function metricTable(summary: MetricSummary, { figure, places, series }: FigureS
     return `| ${x} | ${texts.join(' | ')} |`;
   });
   const unit = metric.unit === 'percent' ? ', accuracy %' : '';
-  const comparison =
-    figure.baseline === null || figure.x === 'curve' ? [] : overallText(overall, figure.baseline, metric);
+  const comparison = figure.baseline === null ? [] : overallText(overall, figure, metric);
   return [`**${metric.label}**${unit}`, [head, rule, ...rows].join('\n'), ...comparison].join('\n\n');
 }
 
@@ -87,10 +86,11 @@ export function estimateText({ mean, std }: Estimate, metric: Metric): string {
   return `${formatValue(mean, metric)} ± ${formatValue(std, metric)}`;
 }
 
-function overallText(overall: MetricSummary['overall'], baseline: string, metric: Metric): string[] {
+function overallText(overall: MetricSummary['overall'], { baseline, x }: Figure, metric: Metric): string[] {
   if (overall.length === 0 || metric.unit === 'bytes') return [];
   const each = overall.map(({ series, difference }) => `${series} ${differenceText(difference, metric)}`);
-  return [`Against ${baseline}, paired, over all rows: ${each.join('; ')}.`];
+  const extent = x === 'curve' ? 'the whole run' : 'all rows';
+  return [`Against ${baseline}, paired, over ${extent}: ${each.join('; ')}.`];
 }
 
 /** `+1.4 [+0.3, +2.5]`, with a word where the interval includes 0. */
@@ -99,23 +99,4 @@ export function differenceText(difference: Estimate, metric: Metric): string {
   if (half === null) return formatDifference(mean, metric);
   const interval = `[${formatDifference(mean - half, metric)}, ${formatDifference(mean + half, metric)}]`;
   return `${formatDifference(mean, metric)} ${interval}${isClear(difference) ? '' : ' (not clear)'}`;
-}
-
-/** Where the name's series is clearly worse than the baseline: one line per place and metric, for the honest chapter. */
-export function losses(series: string, figures: readonly FigureSummary[]): string[] {
-  return figures
-    .filter(({ figure }) => figure.x !== 'curve')
-    .flatMap(({ figure, metrics }) =>
-      metrics
-        .filter(({ metric }) => metric.unit !== 'bytes')
-        .flatMap(({ metric, cells }) =>
-          cells
-            .filter((cell) => cell.series === series && cell.difference !== null && isClear(cell.difference))
-            .filter(({ difference }) => (difference as Estimate).mean > 0 !== metric.isHigherBetter)
-            .map(
-              ({ x, difference }) =>
-                `${figure.title}, ${figure.xLabel} ${x}, ${metric.label}: ${differenceText(difference as Estimate, metric)} against ${figure.baseline}`,
-            ),
-        ),
-    );
 }

@@ -1,6 +1,7 @@
 /** From a fleet's rounds to a trial's flat figures: names as `TrialResult.metrics` documents them. */
 import type { Evaluation, RoundRecord } from '../../server/record.ts';
 import type { FleetOutcome } from '../replay/fleet.ts';
+import { onlineMean } from '../replay/online-mean.ts';
 import type { TrialCurves, TrialResult } from './trial.ts';
 
 export type Measured = Pick<TrialResult, 'metrics' | 'curves' | 'rounds'>;
@@ -24,16 +25,13 @@ function accuracyMetrics(evaluation: Evaluation | null): Record<string, number> 
   return Object.fromEntries(entries.filter(([, value]) => Number.isFinite(value)).map(([k, v]) => [k, rounded(v)]));
 }
 
-/** Means over the stream: each round counts by the boards that took part, since all use as many windows. */
 function onlineMetrics(training: readonly RoundRecord[]): Record<string, number> {
-  const known = training.flatMap(({ online, devices }) =>
-    online === null ? [] : [{ online, weight: devices.length }],
-  );
-  const total = known.reduce((sum, { weight }) => sum + weight, 0);
-  if (total === 0) return {};
-  const mean = (of: (online: { accuracy: number; loss: number }) => number) =>
-    rounded(known.reduce((sum, { online, weight }) => sum + of(online) * weight, 0) / total);
-  return { 'online/accuracy': mean(({ accuracy }) => accuracy), 'online/loss': mean(({ loss }) => loss) };
+  const accuracy = onlineMean(training, (score) => score.accuracy);
+  if (Number.isNaN(accuracy)) return {};
+  return {
+    'online/accuracy': rounded(accuracy),
+    'online/loss': rounded(onlineMean(training, (score) => score.loss)),
+  };
 }
 
 function byteMetrics(training: readonly RoundRecord[], sentBytes: number): Record<string, number> {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../../core/base/atomic-file.ts';
 import { resultsCsv } from './csv.ts';
 import type { Experiment } from './experiment.ts';
-import { experimentMarkdown, losses, type Provenance } from './markdown.ts';
+import { losses } from './losses.ts';
+import { experimentMarkdown, type Provenance } from './markdown.ts';
 import { experimentPage } from './page.ts';
 import { summarizeExperiment } from './summary.ts';
 import type { FinishedTrial } from './trial.ts';
@@ -23,7 +24,7 @@ export interface Outcome {
 export interface SummaryFile {
   readonly experiment: string;
   readonly provenance: Provenance;
-  /** Where `qqr` is clearly worse than a figure's baseline, a sentence each. */
+  /** The clear differences that speak against QQR (`losses.ts`), a sentence each. */
   readonly losses: readonly string[];
   readonly figures: ReturnType<typeof summarizeExperiment>;
 }
@@ -34,7 +35,7 @@ export async function writeOutcome(
   { experiment, finished, provenance, date }: Outcome,
 ): Promise<string> {
   const figures = summarizeExperiment(experiment, finished);
-  const summary: SummaryFile = { experiment: experiment.name, provenance, losses: losses('qqr', figures), figures };
+  const summary: SummaryFile = { experiment: experiment.name, provenance, losses: losses(figures), figures };
   const page = join(folder, 'report.html');
   await writeFileAtomic(join(folder, 'results.csv'), resultsCsv(finished));
   await writeFileAtomic(join(folder, 'summary.json'), `${JSON.stringify(summary, null, 1)}\n`);

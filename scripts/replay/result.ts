@@ -4,6 +4,7 @@ import { digestOf } from '../../core/model/global-state.ts';
 import type { DataSet } from '../../core/trace/recording.ts';
 import type { Evaluation, RoundRecord } from '../../server/record.ts';
 import type { FleetOutcome } from './fleet.ts';
+import { onlineMean } from './online-mean.ts';
 import type { ReplayOptions } from './options.ts';
 import type { FleetPlan } from './plan.ts';
 import { type RunResult, type Summary, summarize } from './run-result.ts';
@@ -47,7 +48,7 @@ export function resultOf(
         ]),
       ),
     },
-    online: summarize(outcomes.map(({ records }) => meanOnline(records))),
+    online: summarize(outcomes.map(({ records }) => onlineMean(records, ({ accuracy }) => accuracy))),
     meanQuality: meanQualities(outcomes, names),
     bytes: {
       perBoardRound: {
@@ -68,13 +69,6 @@ function lastEvaluation(records: readonly RoundRecord[]): Evaluation {
   throw new AppError('data-format', 'no training round took place', {
     hint: 'each board needs more labelled windows than one round uses; see --set windowsPerRound=N',
   });
-}
-
-/** Predict-then-train accuracy over the whole stream; every round counts the same number of windows per board. */
-function meanOnline(records: readonly RoundRecord[]): number {
-  const rounds = records.filter(({ online }) => online !== null);
-  const windows = rounds.reduce((sum, { devices }) => sum + devices.length, 0);
-  return rounds.reduce((sum, { online, devices }) => sum + (online?.accuracy ?? 0) * devices.length, 0) / windows;
 }
 
 function meanQualities(outcomes: readonly SeedOutcome[], names: readonly string[]): Record<string, Summary> {

@@ -1,7 +1,7 @@
 /**
  * One seed of a replay without broker, disk and clock: every board's round is the same pure work as on a board, and all boards
- * train as one batched computation. What comes out is what `runFleet` comes to, up to rounding of float32 sums, about ten times
- * sooner. For experiments; what a board in the field runs is `fleet.ts`.
+ * train as one batched computation. What comes out is what `runFleet` comes to, up to rounding of float32 (ARCHITECTURE §9), several
+ * times sooner. For experiments; what a board in the field runs is `fleet.ts`.
  */
 import { roundingOf } from '../../agent/learn/delta.ts';
 import { withGuesses } from '../../agent/learn/guesses.ts';
@@ -15,16 +15,21 @@ import {
 } from '../../agent/learn/round-work.ts';
 import type { Checkpoint } from '../../agent/store/agent-store.ts';
 import { createJudge } from '../../agent/stream/judge.ts';
+import { AppError } from '../../core/base/errors.ts';
 import type { Network } from '../../core/model/network.ts';
 import type { NetworkFor } from '../../core/model/network-cache.ts';
+import { paramLayout } from '../../core/model/params.ts';
 import { shapeHash } from '../../core/model/spec.ts';
+import { checkValues } from '../../core/wire/check-values.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
+import type { UpdateLimits } from '../../core/wire/limits.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
+import { groupShapes } from '../../core/wire/model-values.ts';
 import { topics } from '../../core/wire/topics.ts';
 import type { Update } from '../../core/wire/update.ts';
 import { roundSettingsFrom, specFrom, strategyFrom } from '../../server/config.ts';
 import { describeRound } from '../../server/describe-round.ts';
-import type { FleetState } from '../../server/fleet-state.ts';
+import { averagedParams, type FleetState } from '../../server/fleet-state.ts';
 import { createHoldout, type Holdout } from '../../server/holdout.ts';
 import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
 import type { Evaluation, RoundRecord } from '../../server/record.ts';
@@ -39,6 +44,8 @@ interface SimulatedBoard {
   /** Of the next window. */
   next: number;
   checkpoint: Checkpoint;
+  /** What it is tested with where boards keep their models: its own, averaged over rounds as the fleet's is. */
+  served: Pick<FleetState, 'version' | 'averaged'>;
 }
 
 export async function simulateFleet(
@@ -50,33 +57,33 @@ export async function simulateFleet(
 ): Promise<FleetOutcome> {
   const config = fleetConfig(plan, options, seed, '');
   const [spec, strategy] = [specFrom(config), strategyFrom(config)];
-  const { settings } = strategy;
+  const { settings, modelMemory } = strategy;
+  const { maxRounds: lastRound, limits } = roundSettingsFrom(config);
   const network = await networkFor(spec);
   const holdout = createHoldout({ network, spec, windows: plan.holdout, settings, conditions: 'all' });
   let global = firstGlobal(spec, seed);
   const boards = plan.boards.map((board) => startBoard(board, plan, settings.pseudoLabels > 0, global));
   const records: RoundRecord[] = [];
   let sentBytes = 0;
-  const lastRound = roundSettingsFrom(config).maxRounds;
 
   for (let round = 0; round <= lastRound; round++) {
     const kind = round === 0 ? 'statistics' : 'training';
     const about: RoundPlan = { round, kind, modelVersion: global.version, deadlineMs: 0, spec, settings };
-    const able = boards.filter(({ windows, next }) => next + settings.windowsPerRound <= windows.length);
+    const able = boards.filter((board) => isAble(board, about));
     if (able.length === 0) break;
     const works = kind === 'statistics' ? statistics(able, about, global) : train(able, about, global, network);
-    const updates = able.map((board, b) => commit(board, works[b] as RoundWork, about));
-    updates.sort((a, b) => (a.device < b.device ? -1 : 1));
+    const sent = able.map((board, b) => commit(board, works[b] as RoundWork, about));
+    sent.sort((a, b) => (a.device < b.device ? -1 : 1));
+    const { updates, rejected } = admitted(sent, about, limits);
+    if (kind === 'training' && !settings.shareModel)
+      for (const board of able) board.served = servedNext(board, modelMemory);
     global = nextGlobal(kind, global, updates, spec, strategy);
     const isDue = kind === 'training' && (round === lastRound || round % options.evaluateEvery === 0);
     const evaluation = isDue ? evaluate(holdout, global, boards, settings.shareModel) : null;
     const open = { round, kind, modelVersion: about.modelVersion, asked: able.map(({ device }) => device) } as const;
-    const record = describeRound(
-      { open, version: global.version, updates, rejected: {}, durationMs: 0, evaluation },
-      spec,
-    );
+    const record = describeRound({ open, version: global.version, updates, rejected, durationMs: 0, evaluation }, spec);
     records.push(record);
-    sentBytes += updates.reduce((sum, update) => sum + bytesOnSocket(update, config.fleet), 0);
+    sentBytes += sent.reduce((sum, update) => sum + bytesOnSocket(update, config.fleet), 0);
     onRound(record);
   }
   return { global, records, sentBytes };
@@ -94,7 +101,13 @@ function startBoard(
     .map((window) => judge.judged(window))
     .filter(({ label }) => (label === null ? usesUnlabelled : classes.includes(label)))
     .map(({ label, values, quality }): LabelledWindow => ({ label: label ?? '', values, quality }));
-  return { device, windows: usable, next: 0, checkpoint: initialCheckpoint(global) };
+  const served = { version: 0, averaged: global.averaged };
+  return { device, windows: usable, next: 0, checkpoint: initialCheckpoint(global), served };
+}
+
+/** As a board decides: a training round takes all its windows, the statistics round makes do with what there is. */
+function isAble({ windows, next }: SimulatedBoard, { kind, settings }: RoundPlan): boolean {
+  return next + (kind === 'statistics' ? 1 : settings.windowsPerRound) <= windows.length;
 }
 
 function statistics(boards: readonly SimulatedBoard[], { spec, settings }: RoundPlan, global: FleetState): RoundWork[] {
@@ -129,17 +142,38 @@ function commit(
   const { params, residual, own, history, ...sent } = work;
   board.checkpoint = { round, cursor: board.next - 1, seq, modelVersion, params, residual, own, history };
   const backlog = board.windows.length - board.next;
+  const windows = kind === 'training' ? windowsPerRound : Math.min(windowsPerRound, board.windows.length);
   return {
     device: board.device,
     round,
     seq,
     modelVersion,
     shapeHash: shapeHash(spec),
-    windows: windowsPerRound,
+    windows,
     backlog,
     ended: backlog < windowsPerRound,
     ...sent,
   };
+}
+
+/**
+ * What the aggregator counts of it, by the checks that it decodes with, and refusals by reason.
+ * @throws AppError `internal` when nothing is left: boards and aggregator would wait for each other for ever
+ */
+function admitted(sent: readonly Update[], { round, spec }: RoundPlan, limits: UpdateLimits) {
+  const layout = groupShapes(paramLayout(spec));
+  const rejected: Record<string, number> = {};
+  const updates = sent.filter((update) => {
+    const refusal = checkValues(update, { layout, limits });
+    if (refusal !== null) rejected[refusal.reason] = (rejected[refusal.reason] ?? 0) + 1;
+    return refusal === null;
+  });
+  if (updates.length > 0) return { updates, rejected };
+  throw new AppError('internal', `every update of round ${round} is refused: ${Object.keys(rejected).join(', ')}`);
+}
+
+function servedNext({ served, checkpoint }: SimulatedBoard, modelMemory: number): SimulatedBoard['served'] {
+  return { version: served.version + 1, averaged: averagedParams(served, checkpoint.params, modelMemory) };
 }
 
 /** The fleet's model; where boards keep their own, the mean over boards. */
@@ -150,7 +184,7 @@ function evaluate(
   shareModel: boolean,
 ): Evaluation {
   if (shareModel) return holdout.evaluate(global);
-  return meanEvaluation(boards.map(({ checkpoint }) => holdout.evaluate({ ...global, averaged: checkpoint.params })));
+  return meanEvaluation(boards.map(({ served: { averaged } }) => holdout.evaluate({ ...global, averaged })));
 }
 
 function meanEvaluation(all: readonly Evaluation[]): Evaluation {

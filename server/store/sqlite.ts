@@ -19,12 +19,12 @@ export type Durability = 'full' | 'normal';
 /** Versions that stay in the file. */
 const KEPT_GLOBALS = 3;
 
-const SCHEMA_VERSION = 3;
-const SCHEMA = `
+/** Each once, in order; the file's `user_version` counts those taken. What is here stays as it is: files in use begin in between. */
+const STEPS = [
+  `
   CREATE TABLE identity (shape_hash INTEGER NOT NULL);
   CREATE TABLE globals (
     generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL, averaged BLOB NOT NULL,
-    first_moment BLOB, second_moment BLOB, moment_steps TEXT, temperature REAL NOT NULL,
     prototype_values BLOB NOT NULL, prototype_weight BLOB NOT NULL, mean BLOB, std BLOB
   );
   CREATE TABLE open_round (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), round INTEGER NOT NULL, body TEXT NOT NULL);
@@ -37,7 +37,14 @@ const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE TABLE records (round INTEGER PRIMARY KEY, body TEXT NOT NULL);
   CREATE TABLE devices (device TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
-`;
+  `,
+  `
+  ALTER TABLE globals ADD COLUMN first_moment BLOB;
+  ALTER TABLE globals ADD COLUMN second_moment BLOB;
+  ALTER TABLE globals ADD COLUMN moment_steps TEXT;
+  `,
+  'ALTER TABLE globals ADD COLUMN temperature REAL NOT NULL DEFAULT 1;',
+];
 
 /**
  * Opens or creates the store of one fleet.
@@ -65,12 +72,12 @@ function opened(path: string, durability: Durability): Database.Database {
 }
 
 function migrate(db: Database.Database): void {
-  const version = db.pragma('user_version', { simple: true });
-  if (version === SCHEMA_VERSION) return;
-  if (version !== 0) throw new Error(`schema version ${version} is not ${SCHEMA_VERSION}`);
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version === STEPS.length) return;
+  if (version > STEPS.length) throw new Error(`schema version ${version}, this program knows ${STEPS.length}`);
   db.transaction(() => {
-    db.exec(SCHEMA);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+    for (const step of STEPS.slice(version)) db.exec(step);
+    db.pragma(`user_version = ${STEPS.length}`);
   })();
 }
 

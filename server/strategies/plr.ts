@@ -1,6 +1,6 @@
 /**
  * PLR by itself: embeddings are pulled to the global prototype of their class (docs/algorithm.md §5), a missing modality is the
- * zero embedding, the aggregator averages plainly. Separates what alignment brings from everything else that QQR does.
+ * zero embedding, the aggregator averages by modality and takes the mean as its step. Separates what alignment brings from everything else that QQR does.
  */
 import { fedavgMasked } from './fedavg-masked.ts';
 import type { Strategy } from './strategy.ts';

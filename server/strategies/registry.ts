@@ -1,6 +1,6 @@
 /** All strategies in one place, and the rules that a changed setting must keep. */
 import { AppError } from '../../core/base/errors.ts';
-import { canBeSparse, type TrainSettings } from '../../core/model/settings.ts';
+import { canBeSparse, isStableCode, type TrainSettings } from '../../core/model/settings.ts';
 import { dropIncomplete } from './drop-incomplete.ts';
 import { fedavg } from './fedavg.ts';
 import { fedavgMasked } from './fedavg-masked.ts';
@@ -58,6 +58,16 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
       where: 'strategy.modelShare',
       hint: "Set modelBits to 1 to 8 and modelCode to 'affine' or 'stochastic', or modelCode = 'sign', or modelShare = 1.",
     });
+  }
+  if (!isStableCode(settings)) {
+    throw new AppError(
+      'config-invalid',
+      'with one bit between the extremes, what a board still owes grows without end',
+      {
+        where: 'strategy.modelBits',
+        hint: "Set modelCode = 'sign', which is one bit a value, or modelBits = 2 or more.",
+      },
+    );
   }
   return { description: base.description, settings, prototypeMemory, serverRate, modelMemory };
 }

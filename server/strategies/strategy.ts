@@ -34,14 +34,16 @@ export function weightsOf(update: Update, settings: TrainSettings): GroupWeights
 }
 
 /**
- * Windows used; with pseudo-labels times the share that taught, with quality weights times the mean quality of what was present:
+ * Windows used; with pseudo-labels or dropped windows times the share that taught, with quality weights times the mean quality of what was present:
  * both are in the reports' weights. A board that trained is never silenced: ≥ 1.
  */
-function headWeight(update: Update, { qualityWeights, pseudoLabels }: TrainSettings): number {
+function headWeight(update: Update, { qualityWeights, pseudoLabels, dropIncomplete }: TrainSettings): number {
   const full = update.windows * WEIGHT_PER_WINDOW;
-  if (!qualityWeights && pseudoLabels === 0) return full;
+  if (!qualityWeights && pseudoLabels === 0 && !dropIncomplete) return full;
   const present = update.modalities.reduce((sum, report) => sum + report.windowsPresent, 0);
   const weighed = update.modalities.reduce((sum, report) => sum + report.weight, 0);
   if (present === 0) return full;
-  return Math.max(1, Math.min(full, Math.round((update.windows * weighed) / present)));
+  // A window that taught had every modality there: the mean over modalities is exact, and incomplete windows do not blur it.
+  const weight = dropIncomplete ? weighed / update.modalities.length : (update.windows * weighed) / present;
+  return Math.max(1, Math.min(full, Math.round(weight)));
 }

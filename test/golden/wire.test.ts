@@ -11,11 +11,11 @@ import {
   TINY_SPEC,
 } from '../fixtures/sample-update.ts';
 
-/** The network of the first version: the bytes for it stay what they were. */
+/** The network of the first version: the bytes for it are still what they were, but for the number of the protocol. */
 const FIRST_SPEC = { ...SAMPLE_SPEC, windowStatistics: false };
 
 const TINY_UPDATE = [
-  '08011208626f6172642d3037180c200d280b3572e08d10380a40fa01520d0808100a1900000000000015405a2f0809110000',
+  '08021208626f6172642d3037180c200d280b3572e08d10380a40fa01520d0808100a1900000000000015405a2f0809110000',
   '00000000ec3f187e22200a0300010212031011121a14080415acd4acbf1d72c6393e22060c25df9ad8b15a2f080911000000',
   '000000ec3f187e22200a0300010212031011121a14080415365ae6bf1da01b5c3e2206f9907a4a86556254121c0802157ef3',
   '55bd1d47fafe3c220e8a4e655a996a929aa56aa9b3ba06120f08021503b41cbc1d86689b3c22010c12120802150d8a3abd1d',
@@ -32,22 +32,22 @@ test('the bytes of a fixed update', () => {
 
 test('the bytes of full-size updates, by hash', () => {
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  assert.equal(digest(encodeUpdate(sampleUpdate({ spec: FIRST_SPEC }))), 'dea5ba5a7a42a57d');
+  assert.equal(digest(encodeUpdate(sampleUpdate({ spec: FIRST_SPEC }))), '438813d77c3435e7');
   assert.equal(
     digest(encodeUpdate(sampleUpdate({ spec: FIRST_SPEC, modelBits: 32, prototypeBits: 32 }))),
-    'e8f7d3249d5c2348',
+    'fb3a604fb2608946',
   );
-  assert.equal(digest(encodeUpdate(sampleStatistics(FIRST_SPEC))), '17e310ae2cc13670');
+  assert.equal(digest(encodeUpdate(sampleStatistics(FIRST_SPEC))), 'fd495ed169e0ae4f');
 });
 
 test('the bytes of a fixed coded update', () => {
   const { coded } = sampleCodedUpdate({ spec: TINY_SPEC, modelBits: 2, sparse: true });
   assert.equal(Buffer.from(coded?.body ?? []).toString('hex'), 'a6bd259a1b98170843fd549cbec975a8350029');
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  assert.equal(digest(encodeUpdate(sampleCodedUpdate({ spec: FIRST_SPEC }))), '1c9575f3ed07bf06');
+  assert.equal(digest(encodeUpdate(sampleCodedUpdate({ spec: FIRST_SPEC }))), 'b07338b1da4b5d57');
   assert.equal(
     digest(encodeUpdate(sampleCodedUpdate({ spec: FIRST_SPEC, modelBits: 4, sparse: true }))),
-    '0ad78df38918fed4',
+    '5c414f6a533fe128',
   );
 });
 

@@ -1,13 +1,14 @@
 /** From finished trials to tables, CSV, Markdown and page. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { experimentNamed } from '../../scripts/experiment/catalogue.ts';
 import { resultsCsv } from '../../scripts/experiment/csv.ts';
 import type { Experiment, Figure } from '../../scripts/experiment/experiment.ts';
-import { experimentMarkdown, losses, type Provenance, seedText } from '../../scripts/experiment/markdown.ts';
+import { losses } from '../../scripts/experiment/losses.ts';
+import { experimentMarkdown, type Provenance, seedText } from '../../scripts/experiment/markdown.ts';
 import { experimentPage } from '../../scripts/experiment/page.ts';
 import { resultsDocument } from '../../scripts/experiment/results-document.ts';
 import { summarizeExperiment } from '../../scripts/experiment/summary.ts';
@@ -119,23 +120,24 @@ describe('what is written', () => {
     assert.match(short, /2 trials gave no result/);
   });
 
-  it('names seeds as ranges', () => {
-    assert.equal(seedText([3, 1, 2, 2, 7, 1001, 1002]), '1–3, 7, 1001–1002');
+  it('compares a curve over its whole length', () => {
+    const lines = [1, 2].flatMap((seed) =>
+      ['plain', 'ours'].map((series, i) => {
+        const curves = { clean: [0.1 * seed, 0.1 * seed + 0.02 * i] };
+        return finishedTrial({ series, x: 'run', seed, metrics: {}, curves });
+      }),
+    );
+    const curve: Figure = { ...FIGURE, x: 'curve', metrics: ['clean'] };
+    const text = experimentMarkdown(
+      EXPERIMENT,
+      summarizeExperiment({ ...EXPERIMENT, figures: [curve] }, lines),
+      PROVENANCE,
+    );
+    assert.match(text, /Against plain, paired, over the whole run: ours \+1\.0 \[\+1\.0, \+1\.0\]\./);
   });
 
-  it('tells where a series is clearly worse, and only there', () => {
-    const worse = TRIALS.map(({ trial: { arms, seed, ...rest }, ...line }) => ({
-      ...line,
-      trial: {
-        ...rest,
-        seed,
-        arms: arms.map((arm) => ({ ...arm, series: arm.series === 'plain' ? 'ours' : 'plain' })),
-      },
-    }));
-    assert.deepEqual(losses('ours', figures), []);
-    const told = losses('ours', summarizeExperiment(EXPERIMENT, worse));
-    assert.equal(told.length, 4);
-    assert.equal(told[2], 'A figure, rate 0, without accelerometer: −1.0 [−1.0, −1.0] against plain');
+  it('names seeds as ranges', () => {
+    assert.equal(seedText([3, 1, 2, 2, 7, 1001, 1002]), '1–3, 7, 1001–1002');
   });
 
   it('is a page without scripts, in which names are text', () => {
@@ -146,6 +148,63 @@ describe('what is written', () => {
     assert.doesNotMatch(page, /<script/);
     assert.match(page, /&lt;script&gt;/);
     assert.match(page, /default-src &#39;none&#39;; style-src &#39;sha256-/);
+  });
+});
+
+describe('what speaks against QQR', () => {
+  /** The series `name`, 3 points worse than `plain` in every seed, or better by as much. */
+  const against = (name: string, sign: 1 | -1, changes: Partial<Figure> = {}) => {
+    const lines = [1, 2, 3].flatMap((seed) =>
+      (['plain', name] as const).map((series) => {
+        const at = 0.5 + 0.1 * seed + (series === 'plain' ? 0 : 0.03 * sign);
+        const curves = { clean: [null, at, at + 0.01] };
+        return finishedTrial({
+          series,
+          x: 0.5,
+          seed,
+          metrics: { clean: at, 'online/loss': at, 'bytes/total': at },
+          curves,
+        });
+      }),
+    );
+    return losses(
+      summarizeExperiment({ ...EXPERIMENT, figures: [{ ...FIGURE, metrics: ['clean'], ...changes }] }, lines),
+    );
+  };
+
+  it('is where qqr, a variant of it or lean is clearly worse, and only there', () => {
+    const told = ['A figure, rate 0.5, all sensors healthy: qqr −3.0 [−3.0, −3.0] against plain'];
+    assert.deepEqual(against('qqr', -1), told);
+    assert.deepEqual(against('qqr', 1), []);
+    assert.equal(against('qqr, own scale', -1).length, 1);
+    assert.equal(against('lean', -1).length, 1);
+    assert.deepEqual(against('fedprox', -1), []);
+    assert.deepEqual(against('qqr', -1, { baseline: null }), []);
+  });
+
+  it('is where a variant is better than the qqr that a figure compares with', () => {
+    const better = 'A figure, rate 0.5, all sensors healthy: plain +3.0 [+3.0, +3.0] against qqr';
+    assert.deepEqual(against('qqr', -1, { baseline: 'qqr' }), [better]);
+    assert.deepEqual(against('qqr', 1, { baseline: 'qqr' }), []);
+  });
+
+  it('is a whole run where rounds are shown, once', () => {
+    const told = 'A figure, over the whole run, all sensors healthy: qqr −3.0 [−3.0, −3.0] against plain';
+    assert.deepEqual(against('qqr', -1, { x: 'curve' }), [told]);
+  });
+
+  it('knows that less loss is better, and leaves bytes to their own tables', () => {
+    const metrics = ['online/loss', 'bytes/total'];
+    assert.deepEqual(against('qqr', -1, { metrics }), []);
+    assert.equal(against('qqr', 1, { metrics }).length, 1);
+  });
+
+  it('is not what may be chance', () => {
+    const lines = [1, 2, 3].flatMap((seed) => [
+      trial('plain', 0, seed, 0.5),
+      trial('qqr', 0, seed, 0.5 + 0.03 * (seed - 2.2)),
+    ]);
+    assert.deepEqual(losses(summarizeExperiment(EXPERIMENT, lines)), []);
   });
 });
 
@@ -171,8 +230,27 @@ describe('docs/results.md', () => {
     assert.ok(text.indexOf('## Missing modalities') < text.indexOf('## Where QQR does not help'));
     assert.equal(await resultsDocument([...folders].reverse()), text);
     assert.doesNotMatch(text, /today/);
+    assert.match(text, /## Where QQR does not help\n\n[^#]+\n\nThere is none\.\n$/);
     await assert.rejects(resultsDocument([folders[0] as string, folders[0] as string]), { code: 'usage' });
     assert.equal(JSON.parse(await readFile(join(folders[0] as string, 'summary.json'), 'utf8')).experiment, 'quantity');
+  });
+
+  it('judges figures anew, whatever sentences an earlier version has left', async () => {
+    const path = join(folder, 'ablation');
+    await mkdir(path);
+    const experiment = {
+      ...experimentNamed('ablation'),
+      figures: [{ ...FIGURE, metrics: ['clean'], baseline: 'qqr' }],
+    };
+    const finished = [1, 2, 3].flatMap((seed) => [
+      trial('qqr', 0, seed, 0.1 * seed),
+      trial('less', 0, seed, 0.1 * seed + 0.02),
+    ]);
+    await writeOutcome(path, { experiment, finished, provenance: PROVENANCE, date: 'today' });
+    const file = join(path, 'summary.json');
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), losses: [] }));
+    const line = /\n- [^:]+: A figure, rate 0, all sensors healthy: less \+2\.0 \[\+2\.0, \+2\.0\] against qqr\n$/;
+    assert.match(await resultsDocument([path]), line);
   });
 
   it('refuses a folder without an outcome', async () => {

@@ -64,12 +64,14 @@ const FLEET: PrototypeSet = {
 FLEET.weight.fill(1, 0, 2);
 FLEET.values.fill(1, DIM, 2 * DIM);
 
-function round(settings: Partial<TrainSettings>, own: Float32Array | undefined) {
+function round(settings: Partial<TrainSettings>, own: Float32Array | undefined, isBlind = false) {
   const all = { ...DEFAULT_SETTINGS, windowsPerRound: B, sendPrototypes: true, evidenceWeight: 1, ...settings };
   const plan: RoundPlan = { round: 2, kind: 'training', modelVersion: 1, deadlineMs: 0, spec, settings: all };
   const windows = Array.from({ length: B }, (_, i) => ({
     label: spec.classes[i % 2] as string,
-    values: spec.modalities.map(({ samples, channels }) => new Float32Array(samples * channels.length)),
+    values: spec.modalities.map(({ samples, channels }) =>
+      isBlind ? null : new Float32Array(samples * channels.length),
+    ),
     quality: [1],
   }));
   const before = { ...initialCheckpoint(GLOBAL), own };
@@ -92,6 +94,11 @@ test('a board that knows its person predicts its own stream better, and sends th
   assert.equal(plain.own, undefined);
   assert.deepEqual({ ...knowing, online: null, own: null }, { ...plain, online: null, own: null });
   assert.equal(knowing.online.overconfidence, plain.online.overconfidence, "the fleet's temperature is the fleet's");
+});
+
+test("where there is no sensor, “don't know” is never right", () => {
+  const { correct, count } = round({ personalPrior: 1 }, undefined, true).online;
+  assert.deepEqual([correct, count], [0, 4]);
 });
 
 test("a board's own sums survive a restart with the rest of its checkpoint", (t) => {

@@ -82,7 +82,7 @@ test('a share of the windows gets a fault in one sensor that is there, the other
 
 test('a share of the windows loses one modality from the head, never the last, and alignment still sees it', () => {
   const plain = toBatch(windows());
-  for (const batch of rehearsed({ rehearseMissing: 1, localSteps: 4 })) {
+  for (const batch of rehearsed({ fill: 'zero-embedding', rehearseMissing: 1, localSteps: 4 })) {
     assert.deepEqual(batch.inputs, plain.inputs);
     assert.deepEqual(batch.sensed, plain.present);
     for (let i = 0; i < SIZE; i++) {
@@ -96,6 +96,21 @@ test('a share of the windows loses one modality from the head, never the last, a
   const some = rehearsed({ rehearseMissing: 0.3, localSteps: 11 });
   const lost = some.reduce((sum, { present }) => sum + present.filter((value) => value === 0).length - SIZE / 4, 0);
   assert.ok(Math.abs(lost - 10 * SIZE * 0.75 * 0.3) < 40, `${lost}`);
+});
+
+test('where a missing modality is a window of zeros, so is a hidden one, for alignment too', () => {
+  const plain = toBatch(windows());
+  for (const batch of rehearsed({ fill: 'zero-input', rehearseMissing: 1, localSteps: 4 })) {
+    assert.equal(batch.sensed, undefined);
+    for (const [m, input] of batch.inputs.entries()) {
+      const each = input.length / SIZE;
+      for (let i = 0; i < SIZE; i++) {
+        const shown = input.subarray(i * each, (i + 1) * each);
+        const own = plain.inputs[m]?.subarray(i * each, (i + 1) * each);
+        assert.deepEqual(shown, batch.present[2 * i + m] === 1 ? own : new Float32Array(each), `window ${i}, ${m}`);
+      }
+    }
+  }
 });
 
 test('a board rehearses the same after a restart, and another board something else', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { roundingOf } from '../../agent/learn/delta.ts';
 import {
   finishTraining,
+  fittingCheckpoint,
   initialCheckpoint,
   type LabelledWindow,
   type RoundWork,
@@ -70,6 +71,18 @@ test('a round starts from the broadcast, or from what the board has when boards 
   assert.deepEqual(startOf(false), own.params);
 });
 
+test('what is left of another network is neither trained on nor owed: the broadcast and nothing are', () => {
+  const first = initialCheckpoint(GLOBAL);
+  assert.deepEqual(fittingCheckpoint(null, GLOBAL), first);
+  const fitting = { ...first, round: 3, seq: 9, residual: first.residual.map(() => 0.5) };
+  assert.deepEqual(fittingCheckpoint(fitting, GLOBAL), fitting);
+  for (const length of [0, GLOBAL.params.length - 1, GLOBAL.params.length + 1]) {
+    const foreign = new Float32Array(length).fill(7);
+    const kept = { ...fitting, params: foreign, residual: foreign };
+    assert.deepEqual(fittingCheckpoint(kept, GLOBAL), { ...first, round: 3, seq: 9 });
+  }
+});
+
 test('incomplete windows teach nothing when they are to be dropped: no label, no prototype, no weight', () => {
   const labels = (settings: Partial<TrainSettings>) => [
     ...trainingInput(windows(), planOf(settings), GLOBAL, initialCheckpoint(GLOBAL), 'pi-1').batch.labels,
@@ -78,6 +91,13 @@ test('incomplete windows teach nothing when they are to be dropped: no label, no
   assert.deepEqual(labels({ dropIncomplete: true }), [-1, -1, 2, 0, 1, 2]);
 
   const { modalities } = worked({ dropIncomplete: true, sendPrototypes: true, prototypeBits: 32 });
+  assert.deepEqual(
+    modalities.map(({ windowsPresent, weight }) => [windowsPresent, weight]),
+    [
+      [6, 64],
+      [4, 64],
+    ],
+  );
   const prototypes = modalities[0]?.prototypes;
   assert.ok(prototypes);
   // Class 0 is windows 0 and 3, class 1 windows 1 and 4: of each the second remains.

@@ -76,3 +76,15 @@ test('settings of rounds come in milliseconds, and a round never asks for more t
   assert.equal(roundSettingsFrom(config).minBoards, 3);
   assert.equal(strategyFrom(config).settings.windowsPerRound * WEIGHT_PER_WINDOW, MAX_WEIGHT);
 });
+
+test('a holdout without a model to evaluate is refused before a round is played', () => {
+  const parsed = (name: string, holdout: string[]) =>
+    parseServerConfig({ strategy: { name }, evaluation: { holdout } }, 'test');
+  assert.throws(
+    () => strategyFrom(parsed('local-only', ['someone.csv'])),
+    (error: unknown) =>
+      error instanceof AppError && error.code === 'config-invalid' && error.where === 'evaluation.holdout',
+  );
+  strategyFrom(parsed('local-only', []));
+  strategyFrom(parsed('qqr', ['someone.csv']));
+});

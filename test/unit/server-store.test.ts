@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
+import { shapeHash } from '../../core/model/spec.ts';
 import type { FleetState } from '../../server/fleet-state.ts';
 import { firstGlobal } from '../../server/next-global.ts';
 import type { RoundRecord } from '../../server/record.ts';
@@ -164,6 +166,66 @@ test('only the newest states are kept, all records are', (t) => {
   assert.equal(store.record(8), null);
   assert.equal(readArchivedRound(path, 'last').record.round, 7);
   assert.equal(readArchivedRound(path, 3).record.round, 3);
+});
+
+/** As the first version made it, with one state in it. */
+function storeOfVersion1(path: string): FleetState {
+  const global = { ...globalOf(4, false), temperature: 1 };
+  const { params, averaged, prototypes } = global;
+  const blobs = [params, averaged, prototypes.values, prototypes.weight].map((of) => new Uint8Array(of.buffer));
+  const db = new Database(path);
+  db.exec(`
+    CREATE TABLE identity (shape_hash INTEGER NOT NULL);
+    CREATE TABLE globals (
+      generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL, averaged BLOB NOT NULL,
+      prototype_values BLOB NOT NULL, prototype_weight BLOB NOT NULL, mean BLOB, std BLOB
+    );
+    CREATE TABLE open_round (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), round INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE updates (
+      round INTEGER NOT NULL, device TEXT NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, payload BLOB,
+      PRIMARY KEY (round, device)
+    ) WITHOUT ROWID;
+    CREATE TABLE rejections (
+      round INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (round, reason)
+    ) WITHOUT ROWID;
+    CREATE TABLE records (round INTEGER PRIMARY KEY, body TEXT NOT NULL);
+    CREATE TABLE devices (device TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
+    PRAGMA user_version = 1;
+  `);
+  db.prepare('INSERT INTO identity VALUES (?)').run(shapeHash(TINY_SPEC));
+  db.prepare(
+    'INSERT INTO globals (version, params, averaged, prototype_values, prototype_weight) VALUES (4, ?, ?, ?, ?)',
+  ).run(...blobs);
+  db.prepare('INSERT INTO records VALUES (4, ?)').run(JSON.stringify(recordOf(4)));
+  db.close();
+  return global;
+}
+
+test('a store of the first version is read on, and keeps what that version did not know', (t) => {
+  const path = temporaryPath(t);
+  const old = storeOfVersion1(path);
+  const store = open(t, path);
+  assert.deepEqual(store.global(), old);
+  assert.deepEqual(store.lastRecord(), recordOf(4));
+  const { length } = old.params;
+  const moments = { first: new Float32Array(length).fill(0.5), second: new Float32Array(length), steps: [1, 2, 3] };
+  store.open({ ...ROUND, round: 5 });
+  store.close({ record: recordOf(5), global: { ...globalOf(5, true), moments }, devices: [] });
+  store.dispose();
+  assert.deepEqual(open(t, path).global(), { ...globalOf(5, true), moments });
+});
+
+test('a store of a newer program is refused and left as it is', (t) => {
+  const path = temporaryPath(t);
+  open(t, path).dispose();
+  const db = new Database(path);
+  t.after(() => db.close());
+  db.pragma('user_version = 99');
+  assert.throws(
+    () => openSqliteStore(path, TINY_SPEC),
+    (error: unknown) => error instanceof AppError && error.code === 'storage-failed',
+  );
+  assert.equal(db.pragma('user_version', { simple: true }), 99);
 });
 
 test('a store of another model, a file that is no store, and a missing round say so', (t) => {

@@ -47,8 +47,8 @@ test('fedavg counts windows, whatever modalities they had', () => {
   assert.deepEqual(weightsOf(lopsided('presence'), settings), { head: 160, encoders: [160, 160] });
 });
 
-test('all others count an encoder by the windows that had its modality', () => {
-  for (const name of STRATEGY_NAMES.filter((known) => known !== 'fedavg')) {
+test('all others that train on every window count an encoder by the windows that had its modality', () => {
+  for (const name of STRATEGY_NAMES.filter((known) => known !== 'fedavg' && known !== 'drop-incomplete')) {
     const { settings } = createStrategy(name);
     assert.deepEqual(weightsOf(lopsided('presence'), settings), { head: 160, encoders: [160, 64] }, name);
   }
@@ -110,4 +110,19 @@ test('a share of the model in a code that cannot tell which values these are is 
     assert.throws(() => createStrategy('qqr', { modelShare: 0.1, ...change }), isInvalid);
   }
   createStrategy('fedavg', { modelShare: 0.1, modelCode: 'sign' });
+});
+
+test('one bit between the extremes, whose debts grow without end, is refused; signs and the largest values are not', () => {
+  for (const modelCode of ['affine', 'stochastic', 'packed'] as const) {
+    assert.throws(() => createStrategy('qqr', { modelBits: 1, modelCode }), isInvalid, modelCode);
+  }
+  createStrategy('qqr', { modelBits: 1, modelCode: 'sign' });
+  createStrategy('qqr', { modelBits: 1, modelShare: 0.1 });
+});
+
+test('where incomplete windows are dropped, the head counts those that taught', () => {
+  const dropping = lopsided('presence');
+  const modalities = dropping.modalities.map((report) => ({ ...report, weight: 48 })); // 3 of the 10 windows were complete
+  const weights = weightsOf({ ...dropping, modalities }, createStrategy('drop-incomplete').settings);
+  assert.deepEqual(weights, { head: 48, encoders: [48, 48] });
 });

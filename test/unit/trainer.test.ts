@@ -149,3 +149,33 @@ test('a residual that grew longer than an update may be is forgotten, and the bo
   assert.ok((sizes[2] as number) > 100 + (sizes[1] as number), `${sizes}`);
   store.close();
 });
+
+test('a board whose database is of another network begins with the broadcast, owes nothing, and counts on', async (t) => {
+  const path = temporaryPath(t);
+  for (const name of ['qqr', 'local-only'] as const) {
+    const { store, trainer } = trainerOn(path, MODALITIES, addingNetwork());
+    const foreign = new Float32Array(GLOBAL.params.length + 3).fill(9);
+    const seq = (store.checkpoint()?.seq ?? 0) + 1;
+    const old = { round: seq, cursor: -1, seq, modelVersion: 1, params: foreign, residual: foreign };
+    store.commitTraining(old, { round: seq, seq, payload: new Uint8Array(1) }, []);
+    const settings = { ...createStrategy(name).settings, windowsPerRound: B };
+    const cursor = store.windowUses().at(-1)?.windowIndex ?? -1;
+    store.commitTraining(
+      { ...old, cursor, seq: seq + 1 },
+      { round: seq, seq: seq + 1, payload: new Uint8Array(1) },
+      [],
+    );
+    const plan = { ...PLAN, settings, round: seq + 2 };
+    assert.equal(await trainer.runRound(plan, GLOBAL, new AbortController().signal), 'committed', name);
+    const kept = store.checkpoint();
+    assert.ok(kept !== null);
+    assert.equal(kept.seq, seq + 2);
+    assert.deepEqual(
+      kept.params,
+      GLOBAL.params.map((value) => value + 0.01),
+    );
+    assert.equal(kept.residual.length, GLOBAL.params.length);
+    assert.ok(kept.residual.every((owed) => Math.abs(owed) < 0.02));
+    store.close();
+  }
+});

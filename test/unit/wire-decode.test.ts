@@ -53,7 +53,8 @@ function assertReasons(
 
 test('addressed wrongly', () => {
   assertReasons('wrong-protocol', {
-    'protocol 2': (m) => set(m, { protocol: 2 }),
+    'protocol 1': (m) => set(m, { protocol: 1 }),
+    'protocol 3': (m) => set(m, { protocol: 3 }),
     'no protocol': (m) => set(m, { protocol: 0 }),
   });
   assertReasons('wrong-device', {

@@ -156,6 +156,7 @@ test('a plan that would make a board build something absurd is refused', () => {
     ['out-of-range', {}, { modelBits: 9 }],
     ['malformed', {}, { modelCode: 'guess' }],
     ['malformed', {}, { prototypeCode: 'sign' }],
+    ['out-of-range', {}, { modelBits: 1 }],
     ['out-of-range', {}, { modelShare: 0 }],
     ['out-of-range', {}, { modelShare: 1.01 }],
     ['out-of-range', {}, { modelShare: NaN }],

@@ -10,7 +10,7 @@
 //   global/prototypes  GlobalPrototypes  aggregator → boards, retained
 //
 // Rules that hold for every message:
-//  - `protocol` is 1. A receiver refuses any other value.
+//  - `protocol` is 2. A receiver refuses any other value.
 //  - Receivers skip unknown fields. They refuse groups, wire types that are not the field's, lengths that reach beyond
 //    their parent, NaN and infinities.
 //  - Integers are uint32 and, unless a comment says less, 0 … 2³²−1. Reals are double, except for a quantizer's lo and step.

@@ -10,6 +10,11 @@ function series(label: string, settings: Series['settings']): Series {
   return { label, strategy: 'qqr', settings: { modelBits: FLOAT32, prototypeBits: FLOAT32, ...settings } };
 }
 
+/** One bit a value is its sign: codes between the extremes take two. */
+function modelAt(bits: number): Series['settings'] {
+  return bits === 1 ? { modelBits: 1, modelCode: 'sign' } : { modelBits: bits };
+}
+
 /** Shares of the model's values, at 4 bits each; codes at their least; rounds between two models. */
 const SPARSE: readonly (readonly [x: string, settings: Series['settings']])[] = [
   ['all values', {}],
@@ -18,7 +23,7 @@ const SPARSE: readonly (readonly [x: string, settings: Series['settings']])[] = 
   ['largest 3 %', { modelShare: 0.03 }],
   ['largest 1 %', { modelShare: 0.01 }],
   ['2 bits, stochastic', { modelBits: 2, modelCode: 'stochastic' }],
-  ['signs', { modelBits: 1, modelCode: 'sign' }],
+  ['signs', modelAt(1)],
   ['every 2nd round', { modelEvery: 2 }],
   ['every 4th round', { modelEvery: 4 }],
 ];
@@ -30,9 +35,9 @@ function trials(context: ListContext): Trial[] {
   const at = (figure: string, x: number | string, each: Series) => atPoint(context, figure, x, each, regime);
   return [
     ...widths.flatMap((bits) => [
-      ...at('width', bits, series('model', { modelBits: bits })),
+      ...at('width', bits, series('model', modelAt(bits))),
       ...at('width', bits, series('prototypes', { prototypeBits: bits })),
-      ...at('width', bits, series('both', { modelBits: bits, prototypeBits: bits })),
+      ...at('width', bits, series('both', { ...modelAt(bits), prototypeBits: bits })),
       ...at('width', bits, series('neither', {})),
     ]),
     ...sparse.flatMap(([x, settings]) => [

@@ -52,7 +52,8 @@ export const headline: Experiment = {
     {
       id: 'rows',
       title: 'Textbook, baseline and ours in every row',
-      caption: 'Settings as they come, not tuned per row; for equal tuning see the experiment “tuned”.',
+      caption:
+        'Settings as they come, not tuned per row; for equal tuning see the experiment “tuned”. “Predict, then train” includes windows that came again after they had been trained on.',
       xLabel: 'row',
       x: 'ordinal',
       metrics: ['clean', 'missing/', 'degraded/', 'fault/', 'online/accuracy', 'bytes/total'],

@@ -36,7 +36,7 @@ export const personalize: Experiment = {
       id: 'own',
       title: 'On a board’s own stream, and on strangers',
       caption:
-        '“Predict, then train” is about the board’s own person, each window before it is learned from; the others are people that no board has seen. With an own scale theirs comes from all of their windows, without labels.',
+        '“Predict, then train” is about the board’s own person, each window before the round that trains on it; short streams come round again, so some windows were trained on earlier. It is what the head says; in series with prototypes in their name head and evidence. The others are people that no board has seen. With an own scale theirs comes from all of their windows, without labels.',
       xLabel: 'sensors',
       x: 'ordinal',
       metrics: ['online/accuracy', 'clean', 'missing/'],

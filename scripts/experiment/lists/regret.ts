@@ -50,7 +50,7 @@ export const regret: Experiment = {
       id: `deep-${figure}`,
       title: `The network, a modality ${figure}`,
       caption:
-        'Online loss before training, less the loss of the run’s own final model on the same stream. Five boards, Dirichlet 1. Exponents are slopes over T = 2, 4, 8, … rounds.',
+        'Online loss before training, less the loss of the run’s own final model on the same stream, in which windows come again where a board has too few. Five boards, Dirichlet 1. Exponents are slopes over T = 2, 4, 8, … rounds.',
       xLabel: `${figure} rate`,
       x: 'linear' as const,
       metrics: METRICS,
@@ -60,7 +60,7 @@ export const regret: Experiment = {
       id: `convex-${figure}`,
       title: `Softmax regression, a modality ${figure}`,
       caption:
-        'Online gradient descent with steps η/√t on fixed features, against the best fixed weights for the first T rounds. A missing modality is zeros, or filled from class means.',
+        'Online gradient descent with steps η/√t on fixed features, against the best fixed weights for the first T rounds; windows come again where a board has too few. A missing modality is zeros, or filled from class means.',
       xLabel: `${figure} rate`,
       x: 'linear' as const,
       metrics: METRICS,
