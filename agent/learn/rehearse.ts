@@ -1,7 +1,8 @@
 /**
- * Rehearsal: a board practises failures before they happen. Each local step but the first sees the round's windows anew, some with
- * a fault in one sensor, some without one of their sensors, all as if the board had been worn a little differently (`reworn.ts`). The first step, the prototypes and the score on unseen windows stay
- * with the windows as they came. E steps over one small batch fit it too well anyway; variety costs next to nothing.
+ * Rehearsal: a board practises failures before they happen. Each local step but the first sees the round's windows anew, all as if
+ * the board had been worn a little differently (`reworn.ts`), some with a fault in one sensor, some without one of their sensors.
+ * The first step, the prototypes and the score on unseen windows stay with the windows as they came. E steps over one small batch
+ * fit it too well anyway; variety costs next to nothing.
  * Faults and their severities are those of `core/trace/faults.ts`, in units of the round's own signal.
  */
 import type { Rng } from '../../core/math/rng.ts';

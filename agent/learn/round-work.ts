@@ -192,7 +192,8 @@ export function finishTraining(
     trained: out.params,
     broadcast: start,
     residual: isPayable ? before.residual : new Float32Array(start.length),
-    ...{ settings, round },
+    settings,
+    round,
     takesPart: groupsThatTravel(settings, modalities),
     random: rounding.fork('model').next,
   });

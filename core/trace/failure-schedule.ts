@@ -46,6 +46,18 @@ export interface FailurePlan extends FailurePattern {
   readonly outages: readonly Outage[];
 }
 
+/** Nothing ever fails. */
+export const NO_FAILURES: FailurePlan = {
+  missingRate: 0,
+  missingPer: 'board-round',
+  missingModality: null,
+  degradedRate: 0,
+  degradedPer: 'board-round',
+  degradedModality: null,
+  phases: [],
+  outages: [],
+};
+
 export interface BlockFailures {
   /** Indices of the modalities to take away, in this order, as long as another one is left. */
   readonly missing: readonly number[];

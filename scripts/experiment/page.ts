@@ -2,7 +2,7 @@
  * An experiment's report: one HTML file without scripts, so that its Content-Security-Policy allows nothing but its own style.
  * What is switched (metric, theme) is switched by radio buttons and CSS, which keyboards and screen readers know.
  */
-import { html, inlineSource, type Markup, NOTHING, policyHash } from '../report/markup.ts';
+import { documentHead, html, inlineSource, type Markup, NOTHING, policyHash } from '../report/markup.ts';
 import { runSwatch } from '../report/run-key.ts';
 import { REPORT_STYLE } from '../report/style.ts';
 import { chart } from './chart.ts';
@@ -22,18 +22,7 @@ export function experimentPage(
   const style = inlineSource(REPORT_STYLE + PAGE_STYLE);
   const policy = `default-src 'none'; style-src ${policyHash(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
   const title = `${experiment.title} (qqr experiment ${experiment.name})`;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${style}</style>
-</head>
-<body>
+  return html`${documentHead(title, policy, style)}
 <div class="wrap">
 <header class="top"><h1>${experiment.title}</h1>${THEMES}</header>
 <main>

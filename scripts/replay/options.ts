@@ -1,6 +1,6 @@
 /** What a replay can be asked for, checked; shared by `qqr replay` and the demo. */
 import { AppError } from '../../core/base/errors.ts';
-import type { FailurePlan } from '../../core/trace/failure-schedule.ts';
+import { type FailurePlan, NO_FAILURES } from '../../core/trace/failure-schedule.ts';
 import { FAULT_KINDS, type FaultKind } from '../../core/trace/faults.ts';
 import { STRATEGY_NAMES, type StrategyName, type StrategyOverrides } from '../../server/strategies/registry.ts';
 
@@ -82,14 +82,7 @@ export const REPLAY_DEFAULTS: Omit<ReplayOptions, 'title'> = {
   order: 'shuffled',
   fillUp: false,
   labelled: 1,
-  missingRate: 0,
-  missingPer: 'board-round',
-  missingModality: null,
-  degradedRate: 0,
-  degradedPer: 'board-round',
-  degradedModality: null,
-  phases: [],
-  outages: [],
+  ...NO_FAILURES,
   kinds: FAULT_KINDS,
   severity: [0.4, 1],
   testFaults: [],

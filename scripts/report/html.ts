@@ -6,7 +6,7 @@ import type { RunResult } from '../replay/run-result.ts';
 import type { ReportAssets } from './assets.ts';
 import { bytesFigure } from './bytes-figure.ts';
 import { modalitiesOf, modalityName } from './condition.ts';
-import { html, inlineJson, inlineSource, type Markup, NOTHING, policyHash } from './markup.ts';
+import { documentHead, html, inlineJson, inlineSource, type Markup, NOTHING, policyHash } from './markup.ts';
 import { participationFigure } from './participation-figure.ts';
 import { plotFigure } from './plot-figure.ts';
 import { type Plot, type PlotSet, plotsOf } from './plots.ts';
@@ -43,18 +43,7 @@ export function renderReport(runs: readonly RunResult[], meta: ReportMeta, asset
     runs: runs.map((_, index) => ({ letter: runLetter(index), dash: runDash(index) })),
     plots: [plots.accuracy, plots.online, ...plots.quality, ...plots.missing],
   };
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${meta.title}</title>
-<link rel="icon" href="data:,">
-<style>${style}</style>
-</head>
-<body>
+  return html`${documentHead(meta.title, policy, style)}
 <div class="wrap">
 <header class="top"><h1>${meta.title}</h1><button id="theme" type="button" aria-pressed="false" hidden>Dark</button></header>
 <main>

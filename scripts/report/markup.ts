@@ -51,3 +51,19 @@ export function inlineSource(source: string): Markup {
 export function policyHash(source: Markup): string {
   return `'sha256-${createHash('sha256').update(source.markup).digest('base64')}'`;
 }
+
+/** The head of a self-contained page, up to and including its opening `body`. @param policy value of the Content-Security-Policy */
+export function documentHead(title: string, policy: string, style: Markup): Markup {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${style}</style>
+</head>
+<body>`;
+}

@@ -4,20 +4,17 @@
  * Playwright's own screenshots are kept in QQR_SCREENSHOTS when that is set.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext } from 'playwright-core';
 import type { Experiment, Figure } from '../../scripts/experiment/experiment.ts';
 import { writeOutcome } from '../../scripts/experiment/write-outcome.ts';
+import { keepScreenshot, launchBrowser, noBrowser, openPage } from '../fixtures/browser-page.ts';
 import { finishedTrial } from '../fixtures/finished-trials.ts';
 import { TINY } from '../fixtures/tiny-experiment.ts';
-
-const CHROMIUM = '/usr/bin/chromium';
-const skip = existsSync(CHROMIUM) ? false : 'chromium not installed';
 
 const figure = (id: string, x: Figure['x'], metrics: readonly string[]): Figure => ({
   id,
@@ -66,7 +63,7 @@ function trials() {
   );
 }
 
-describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () => {
+describe('an experiment’s page in a browser', { skip: noBrowser, timeout: 120_000 }, () => {
   let folder = '';
   let context: BrowserContext;
   let address = '';
@@ -84,11 +81,7 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
     };
     const outcome = { experiment: EXPERIMENT, finished: trials(), provenance, date: '24 November 2026' };
     address = pathToFileURL(await writeOutcome(folder, outcome)).href;
-    context = await chromium.launchPersistentContext(join(folder, 'profile'), {
-      executablePath: CHROMIUM,
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-      viewport: { width: 1200, height: 900 },
-    });
+    context = await launchBrowser(folder);
   });
 
   after(async () => {
@@ -97,7 +90,7 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
   });
 
   it('shows one chart per figure, without an error or a request', async () => {
-    const { page, problems, requests } = await open(context, address);
+    const { page, problems, requests } = await openPage(context, address);
     assert.equal(await page.locator('figure.switched').count(), 3);
     assert.equal(await page.locator('.view:visible').count(), 3);
     const rates = page.locator('#figure-rates .view:visible');
@@ -108,12 +101,12 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
     assert.equal(await page.locator('b', { hasText: 'theirs' }).count(), 0, 'names are text');
     assert.deepEqual(problems, []);
     assert.deepEqual(requests, [address]);
-    await screenshot(page, 'experiment-light');
+    await keepScreenshot(page, 'experiment-light');
     await page.close();
   });
 
   it('draws every point inside of its chart, higher values higher', async () => {
-    const { page } = await open(context, address);
+    const { page } = await openPage(context, address);
     const boxes =
       (await page.evaluate(`[...document.querySelectorAll('#figure-rates .view')].slice(0, 1).map((view) => {
       const frame = view.querySelector('.chart > svg').getBoundingClientRect();
@@ -129,7 +122,7 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
   });
 
   it('switches the metric by keyboard', async () => {
-    const { page } = await open(context, address);
+    const { page } = await openPage(context, address);
     const rates = page.locator('#figure-rates');
     await rates.locator('input').first().focus();
     await page.keyboard.press('ArrowRight');
@@ -141,7 +134,7 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
   });
 
   it('gives the values and the paired differences as tables', async () => {
-    const { page } = await open(context, address);
+    const { page } = await openPage(context, address);
     const view = page.locator('#figure-rates .view:visible');
     await view.locator('summary').first().focus();
     await page.keyboard.press('Enter');
@@ -156,10 +149,10 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
   });
 
   it('follows the system’s colours and the choice', async () => {
-    const { page } = await open(context, address, 'dark');
+    const { page } = await openPage(context, address, 'dark');
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
     assert.equal(await background(), 'rgb(20, 21, 23)');
-    await screenshot(page, 'experiment-dark');
+    await keepScreenshot(page, 'experiment-dark');
     await page.locator('#theme-system').focus();
     await page.keyboard.press('ArrowRight');
     assert.equal(await background(), 'rgb(253, 253, 251)');
@@ -167,34 +160,12 @@ describe('an experiment’s page in a browser', { skip, timeout: 120_000 }, () =
   });
 
   it('fits a phone', async () => {
-    const { page, problems } = await open(context, address, 'light', 390);
+    const { page, problems } = await openPage(context, address, 'light', 390);
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
     await page.evaluate('document.querySelectorAll("details").forEach((details) => { details.open = true })');
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
     assert.deepEqual(problems, []);
-    await screenshot(page, 'experiment-phone');
+    await keepScreenshot(page, 'experiment-phone');
     await page.close();
   });
 });
-
-async function open(context: BrowserContext, address: string, scheme: 'light' | 'dark' = 'light', width = 1200) {
-  const page = await context.newPage();
-  const problems: string[] = [];
-  const requests: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
-  });
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith('data:')) requests.push(request.url());
-  });
-  await page.setViewportSize({ width, height: 900 });
-  await page.emulateMedia({ colorScheme: scheme });
-  await page.goto(address, { waitUntil: 'load' });
-  return { page, problems, requests };
-}
-
-async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = process.env['QQR_SCREENSHOTS'];
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-}

@@ -3,35 +3,22 @@
  * Playwright's own screenshots are kept in QQR_SCREENSHOTS when that is set.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { writeReport } from '../../scripts/report/write.ts';
+import { keepScreenshot, launchBrowser, noBrowser, type Opened, openPage } from '../fixtures/browser-page.ts';
 import { FOUR_RUNS, makeRun } from '../report-runs.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const META = { title: 'Four ways to learn while sensors fail', date: '24 November 2026', version: '0.1.0' };
 const COMMAND = 'qqr replay --data HAPT-Data-Set.tar.xz --missing 50% --degraded 50% --seeds 3';
 /** accuracy, stream accuracy, and per modality quality and missing share. */
 const PLOTS = 6;
 
-const skip = existsSync(CHROMIUM) ? false : 'chromium not installed';
-
-describe('the report in a browser', { skip, timeout: 120_000 }, () => {
+describe('the report in a browser', { skip: noBrowser, timeout: 120_000 }, () => {
   let folder = '';
   let context: BrowserContext;
   let address = '';
@@ -40,11 +27,7 @@ describe('the report in a browser', { skip, timeout: 120_000 }, () => {
     folder = await mkdtemp(join(tmpdir(), 'qqr-report-'));
     const { page } = await writeReport(folder, FOUR_RUNS, { ...META, command: COMMAND });
     address = pathToFileURL(page).href;
-    context = await chromium.launchPersistentContext(join(folder, 'profile'), {
-      executablePath: CHROMIUM,
-      args: FLAGS,
-      viewport: { width: 1200, height: 900 },
-    });
+    context = await launchBrowser(folder);
   });
 
   after(async () => {
@@ -64,7 +47,7 @@ describe('the report in a browser', { skip, timeout: 120_000 }, () => {
     assert.equal(await page.locator('svg.fleet').count(), FOUR_RUNS.length);
     assert.deepEqual(problems, []);
     assert.deepEqual(requests, [address]);
-    await screenshot(page, 'report-light');
+    await keepScreenshot(page, 'report-light');
     await page.close();
   });
 
@@ -83,7 +66,7 @@ describe('the report in a browser', { skip, timeout: 120_000 }, () => {
     assert.notEqual(await page.evaluate(picture), drawnClean);
     const shown = FOUR_RUNS[0]?.accuracy.missing['acc']?.mean ?? Number.NaN;
     assert.equal(await value.textContent(), `${(shown * 100).toFixed(1)} %`);
-    await screenshot(page, 'report-without-acc', accuracy);
+    await keepScreenshot(page, 'report-without-acc', accuracy);
     assert.deepEqual(problems, []);
     await page.close();
   });
@@ -108,7 +91,7 @@ describe('the report in a browser', { skip, timeout: 120_000 }, () => {
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
     assert.equal(await background(), 'rgb(20, 21, 23)');
     assert.deepEqual(await drawn(page), Array(PLOTS).fill(true));
-    await screenshot(page, 'report-dark');
+    await keepScreenshot(page, 'report-dark');
     const pictures = () =>
       page.evaluate(`[...document.querySelectorAll('.plot canvas')].map((canvas) => canvas.toDataURL())`);
     const dark = (await pictures()) as string[];
@@ -129,7 +112,7 @@ describe('the report in a browser', { skip, timeout: 120_000 }, () => {
     assert.deepEqual(await drawn(page), Array(PLOTS).fill(true));
     await page.evaluate('document.querySelectorAll("details").forEach((details) => { details.open = true })');
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
-    await screenshot(page, 'report-phone');
+    await keepScreenshot(page, 'report-phone');
     assert.deepEqual(problems, []);
     await page.close();
   });
@@ -151,39 +134,11 @@ describe('the report in a browser', { skip, timeout: 120_000 }, () => {
   });
 });
 
-interface Opened {
-  readonly page: Page;
-  /** Errors on the console, uncaught exceptions, refused and failed requests, dialogs. */
-  readonly problems: string[];
-  readonly requests: string[];
-}
-
-async function open(
-  context: BrowserContext,
-  address: string,
-  scheme: 'light' | 'dark' = 'light',
-  width = 1200,
-): Promise<Opened> {
-  const page = await context.newPage();
-  const problems: string[] = [];
-  const requests: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
-  });
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('requestfailed', (request) => problems.push(`failed: ${request.url()}`));
-  page.on('request', (request) => {
-    if (!request.url().startsWith('data:')) requests.push(request.url());
-  });
-  page.on('dialog', async (dialog) => {
-    problems.push(`dialog: ${dialog.message()}`);
-    await dialog.dismiss();
-  });
-  await page.setViewportSize({ width, height: 900 });
-  await page.emulateMedia({ colorScheme: scheme });
-  await page.goto(address, { waitUntil: 'load' });
-  await nextFrame(page);
-  return { page, problems, requests };
+/** With everything drawn. */
+async function open(...args: Parameters<typeof openPage>): Promise<Opened> {
+  const opened = await openPage(...args);
+  await nextFrame(opened.page);
+  return opened;
 }
 
 /** uPlot draws in a microtask and a resize is observed a frame later. */
@@ -198,12 +153,4 @@ async function drawn(page: Page): Promise<boolean[]> {
     const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
     return new Set(pixels).size >= 8;
   })`);
-}
-
-async function screenshot(page: Page, name: string, part?: ReturnType<Page['locator']>): Promise<void> {
-  const folder = process.env['QQR_SCREENSHOTS'];
-  if (folder === undefined) return;
-  const path = join(folder, `${name}.png`);
-  if (part) await part.screenshot({ path });
-  else await page.screenshot({ path, fullPage: true });
 }

@@ -2,27 +2,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRng } from '../../core/math/rng.ts';
-import { type BlockFailures, type FailurePlan, failureSchedule } from '../../core/trace/failure-schedule.ts';
+import {
+  type BlockFailures,
+  type FailurePlan,
+  failureSchedule,
+  NO_FAILURES,
+} from '../../core/trace/failure-schedule.ts';
 
 const BOARDS = Array.from({ length: 20 }, (_, i) => `b${i}`);
 const ROUNDS = 200;
-const HEALTHY: FailurePlan = {
-  missingRate: 0,
-  missingPer: 'board-round',
-  missingModality: null,
-  degradedRate: 0,
-  degradedPer: 'board-round',
-  degradedModality: null,
-  phases: [],
-  outages: [],
-};
 
 /** Per board, what fails in each block. */
 function failures(plan: Partial<FailurePlan>, boards = BOARDS, seed = 1): BlockFailures[][] {
   const rng = createRng(seed);
   const fleet = { boards, modalities: ['acc', 'gyr'], rng: rng.fork('failures') };
   return boards.map((board) => {
-    const schedule = failureSchedule({ ...HEALTHY, ...plan }, fleet, board, rng.fork(board));
+    const schedule = failureSchedule({ ...NO_FAILURES, ...plan }, fleet, board, rng.fork(board));
     return Array.from({ length: ROUNDS }, (_, block) => schedule(block));
   });
 }
