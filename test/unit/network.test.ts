@@ -72,6 +72,36 @@ test('E steps in one call equal E calls of one step', () => {
   assert.deepEqual(together.params, apart);
 });
 
+test('step e + 1 sees the e-th rehearsal, and what is reported comes from the windows as they are', () => {
+  const network = createNetwork(tf, spec);
+  const batches = [11, 12, 13].map((seed) => twelve(seed));
+  const [batch, ...rehearsals] = batches as [Batch, ...Batch[]];
+  const together = network.train({ params, prototypes, batch, rehearsals, settings: { ...settings, localSteps: 3 } });
+  let apart = params;
+  for (const one of batches) {
+    apart = network.train({ params: apart, prototypes, batch: one, settings: { ...settings, localSteps: 1 } }).params;
+  }
+  assert.deepEqual(together.params, apart);
+  const plain = network.train({ params, prototypes, batch, settings: { ...settings, localSteps: 1 } });
+  assert.deepEqual(together.embeddings, plain.embeddings);
+  assert.deepEqual(together.probabilities, plain.probabilities);
+});
+
+test('a sensor that is hidden from the head is still drawn to its prototypes, and to nothing else', () => {
+  const network = createNetwork(tf, spec);
+  const whole = twelve(14);
+  const hidden = { ...whole, present: whole.present.map((p, i) => (i % 2 === 1 ? 0 : p)), sensed: whole.present };
+  const group = paramLayout(spec).groups[1];
+  assert.ok(group);
+  const encoder = (all: Float32Array) => [...all.subarray(group.offset, group.offset + group.size)];
+  const learnt = (batch: Batch, alignWeight: number) =>
+    encoder(network.train({ params, prototypes, batch, settings: { ...settings, alignWeight } }).params);
+  assert.deepEqual(learnt(hidden, 0), encoder(params));
+  assert.notDeepEqual(learnt(hidden, 1), encoder(params));
+  const { sensed, ...gone } = hidden;
+  assert.deepEqual(learnt(gone, 1), encoder(params));
+});
+
 test('without a step, embeddings and probabilities come all the same and parameters stay', () => {
   const batch = toyBatch(spec, 3, 5);
   const output = createNetwork(tf, spec).train({ params, prototypes, batch, settings: { ...settings, localSteps: 0 } });
@@ -162,6 +192,11 @@ test('a window too short for the convolutions is a configuration error', () => {
   const short = { ...spec, modalities: spec.modalities.map((m) => ({ ...m, samples: 4 })) };
   assert.throws(() => createNetwork(tf, short), { code: 'config-invalid' });
 });
+
+/** Twelve windows with every sensor. */
+function twelve(seed: number): Batch {
+  return toyBatch(spec, 12, seed);
+}
 
 /** Three classes told apart by the level of either sensor's first channel. */
 function separable(spec: ModelSpec, size: number, seed: number, missing: number | null): Batch {
