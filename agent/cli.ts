@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
-import { createNetworkCache } from '../core/model/network-cache.ts';
 import { openTrace } from '../core/trace/csv-reader.ts';
+import { addBoardCommands } from './board-commands.ts';
 import { type AgentConfig, parseAgentConfig, readAgentSettings } from './config.ts';
 import { startAgent } from './main.ts';
 import { createReplaySensor, parseSpeed } from './sensors/replay.ts';
@@ -54,6 +54,7 @@ export function agentCommand(): Command {
     .option('--json', 'print the settings with all defaults')
     .addHelpText('after', '\nExample:\n  qqr agent check-config --config /etc/qqr/agent.toml --json')
     .action(checkConfig);
+  addBoardCommands(agent, async (path) => parseAgentConfig(await readAgentSettings(path), path));
   return agent;
 }
 
@@ -68,7 +69,7 @@ async function run(line: RunLine): Promise<void> {
   const agent = await startAgent({
     config,
     sensor: createReplaySensor({ header: trace.header, events: () => trace.events }, speed, systemClock),
-    networkFor: createNetworkCache(),
+    learner: { kind: 'child' },
     flushSeconds: speed === 'max' ? FLUSH_SECONDS_AT_MAX : 1,
     startup: 'retry',
     clock: systemClock,

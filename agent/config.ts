@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
 import { readToml } from '../core/base/toml.ts';
+import type { ConfiguredChip } from './ops/doctor.ts';
+import { CHIP_NAMES, CHIPS } from './sensors/registry.ts';
 
 export const agentConfigSchema = z.strictObject({
   /** Name of the board in the fleet; also its MQTT client id. */
@@ -18,6 +20,79 @@ export const agentConfigSchema = z.strictObject({
   stateDir: z.string().default('/var/lib/qqr-agent'),
   /** `normal` may lose the last second of raw stream in a power cut, `full` loses none and writes more. */
   durability: z.enum(['normal', 'full']).default('normal'),
+  /** Chips on the board's I2C buses; none when a recording is played. */
+  sensors: z
+    .array(
+      z.strictObject({
+        /** A chip of `agent/sensors/registry.ts`. */
+        chip: z.enum(CHIP_NAMES),
+        /** `/dev/i2c-<bus>`. */
+        bus: z.number().int().min(0).max(255).default(1),
+        /** 7 bits; without it the chip's usual one. */
+        address: z.number().int().min(0x08).max(0x77).optional(),
+        /** Samples per second; the chip's nearest is taken. The fleet's model allows 10 % more or less than its own rate. */
+        rateHz: z.number().min(1).max(8000).default(50),
+        /** ± g. */
+        accRangeG: z.union([z.literal(2), z.literal(4), z.literal(8), z.literal(16)]).default(4),
+        /** ± degrees per second. */
+        gyrRangeDps: z
+          .union([z.literal(125), z.literal(250), z.literal(500), z.literal(1000), z.literal(2000)])
+          .default(500),
+        /** False for clones whose FIFO does not work. */
+        fifo: z.boolean().default(true),
+        /** Which chip axes are the board's x, y, z: how the sensor is mounted. */
+        axes: z
+          .array(z.enum(['x', 'y', 'z', '-x', '-y', '-z']))
+          .length(3)
+          .default(['x', 'y', 'z']),
+        /** GPIO line of the chip's interrupt pin; without it the chip is read by the clock. */
+        dataReadyLine: z.number().int().min(0).max(511).optional(),
+      }),
+    )
+    .max(8)
+    .default([]),
+  gpio: z
+    .strictObject({
+      /** Label of the GPIO chip, as in /sys/class/gpio/gpiochip*\/label; without it the header's chip of a Raspberry Pi, or the only one. */
+      chip: z.string().optional(),
+      /** Line of an LED that shows how the board is. */
+      statusLed: z.number().int().min(0).max(511).optional(),
+      /** Line of a button that steps through `labels.cycle`. */
+      cycleButton: z.number().int().min(0).max(511).optional(),
+      /** Label → line of its button. */
+      buttons: z.record(z.string(), z.number().int().min(0).max(511)).default({}),
+      /** A level must hold so long to count, milliseconds. */
+      debounceMs: z.number().int().min(0).max(1000).default(30),
+    })
+    .prefault({}),
+  labels: z
+    .strictObject({
+      /** What the cycle button steps through; after the last comes no label. */
+      cycle: z.array(z.string().min(1).max(64)).default([]),
+      /** A label ends by itself after so many minutes, so that a forgotten one does not spoil a day. 0: never. */
+      expireMinutes: z.number().min(0).max(1440).default(30),
+      /** Take labels from the fleet's topic for this board. */
+      mqtt: z.boolean().default(true),
+    })
+    .prefault({}),
+  buffer: z
+    .strictObject({
+      /** The database is kept below this, MB (10⁶ bytes). */
+      capMb: z.number().min(8).max(1_000_000).default(512),
+      /** Raw stream and windows older than this are dropped, days of stream. */
+      maxAgeDays: z.number().min(0.01).max(3650).default(30),
+      /** At the cap: make room, or keep what there is and store nothing new. */
+      policy: z.enum(['drop-oldest', 'stop']).default('drop-oldest'),
+    })
+    .prefault({}),
+  learner: z
+    .strictObject({
+      /** Resident memory above which the learner is ended and started again, MB. */
+      memoryMb: z.number().int().min(200).max(65_536).default(700),
+      /** CPU priority of the learner, 0 (as the agent) to 19 (only what nobody else wants). */
+      nice: z.number().int().min(0).max(19).default(10),
+    })
+    .prefault({}),
   link: z
     .strictObject({
       /** The aggregator's broker. */
@@ -66,4 +141,13 @@ export function parseAgentConfig(settings: unknown, where: string): AgentConfig 
     where,
     hint: 'agent/config.sample.toml documents every key',
   });
+}
+
+/** The chips of the settings, each with an address. */
+export function configuredChips({ sensors }: AgentConfig): readonly ConfiguredChip[] {
+  return sensors.map((sensor) => ({
+    ...sensor,
+    address: sensor.address ?? CHIPS[sensor.chip].address,
+    dataReady: sensor.dataReadyLine !== undefined,
+  }));
 }

@@ -1,6 +1,6 @@
 /**
  * Composition root of a board: from settings and a sensor to a running pipeline.
- * Started in the order store → link → session → acquisition, stopped in reverse.
+ * Started in the order store → link → session → acquisition, stopped in reverse; the learner starts with the first round.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,19 +14,19 @@ import type { NetworkFor } from '../core/model/network-cache.ts';
 import type { WindowModality } from '../core/stream/align.ts';
 import { topics as topicsOf } from '../core/wire/topics.ts';
 import type { AgentConfig } from './config.ts';
+import { createLearnerProcess } from './learn/learner-process.ts';
 import { createTrainer } from './learn/trainer.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Sensor } from './sensors/sensor.ts';
-import { openAgentStore } from './store/agent-store.ts';
+import { type AgentStore, openAgentStore } from './store/agent-store.ts';
 import { createArrivals } from './stream/arrivals.ts';
 import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
-import { createSession, offlineWill } from './sync/session.ts';
+import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
   readonly sensor: Sensor;
-  /** Shared by the boards of a replay. */
-  readonly networkFor: NetworkFor;
+  readonly learner: LearnerPlace;
   /** Seconds of stream between two transactions: about 1 on a board; a replay at full speed takes more at once. */
   readonly flushSeconds: number;
   /** `retry`: wait for the broker for ever, as a board must; `require`: fail when it is not there. */
@@ -34,6 +34,12 @@ export interface AgentOptions {
   readonly clock: Clock;
   readonly log: Log;
 }
+
+export type LearnerPlace =
+  /** In a process of its own, so that sampling never waits for training: a board. */
+  | { readonly kind: 'child' }
+  /** In this process, with a network that many boards may share: a replay. */
+  | { readonly kind: 'inside'; readonly networkFor: NetworkFor };
 
 export interface RunningAgent {
   /** Resolves when the aggregator has finished or the recording has ended and all is delivered; rejects with what broke. */
@@ -50,7 +56,7 @@ export function agentStorePath(stateDir: string): string {
 
 /** Resolves when the pipeline runs. @throws AppError: configuration, storage, link or shape. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { config, sensor, networkFor, clock, log } = options;
+  const { config, sensor, clock, log } = options;
   const running = new AbortController();
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -71,23 +77,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
-    const arrivals = createArrivals();
-    const trainer = createTrainer({
-      device: config.device,
-      modalities,
-      store,
-      networkFor,
-      nextArrival: arrivals.next,
-      finite: sensor.finite,
-      log,
-    });
+    const learner = createLearner(options, modalities, store);
+    undo.push(() => learner.stop());
     const session = createSession({
       transport,
       topics,
       device: config.device,
       modalities: names,
       store,
-      trainer,
+      trainer: learner.trainer,
       clock,
       random: jitter(config.device, 'session'),
       log,
@@ -101,7 +99,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       position: store.ingestPosition(),
       qualityState: store.state(QUALITY_STATE),
     });
-    const pipeline = createPipeline({ sensor, recorder, store, session, arrived: arrivals.announce, log });
+    const pipeline = createPipeline({ sensor, recorder, store, session, arrived: learner.arrived, log });
     undo.push(() => pipeline.stop());
     await pipeline.start(running.signal);
     return { finished: pipeline.finished, traffic: () => transport.traffic(), stop };
@@ -109,6 +107,30 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     await stop();
     throw error;
   }
+}
+
+interface Learner {
+  readonly trainer: RoundTrainer;
+  arrived(): void;
+  stop(): Promise<void>;
+}
+
+function createLearner(
+  { config, sensor, learner, clock, log }: AgentOptions,
+  modalities: readonly WindowModality[],
+  store: AgentStore,
+): Learner {
+  const { device, durability } = config;
+  const shared = { device, modalities, finite: sensor.finite };
+  if (learner.kind === 'inside') {
+    const { announce, next } = createArrivals();
+    const trainer = createTrainer({ ...shared, store, networkFor: learner.networkFor, nextArrival: next, log });
+    return { trainer, arrived: announce, stop: async () => undefined };
+  }
+  const { memoryMb, nice } = config.learner;
+  const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, nice };
+  const trainer = createLearnerProcess({ settings, memoryMb, clock, random: jitter(device, 'learner'), log });
+  return { trainer, arrived: trainer.arrived, stop: trainer.stop };
 }
 
 function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: readonly string[]) {

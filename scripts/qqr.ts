@@ -2,6 +2,7 @@
 /** The one command: `qqr`. It only names the sub-commands; each lives beside what it runs. */
 import { Command, CommanderError } from 'commander';
 import { agentCommand } from '../agent/cli.ts';
+import { labelCommand } from '../agent/label-command.ts';
 import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
 import { serverCommand } from '../server/cli.ts';
 import { dataCommand } from './data/commands.ts';
@@ -39,13 +40,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     experimentCommand(),
     agentCommand(),
     serverCommand(),
+    labelCommand(),
     dataCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   throwInsteadOfExit(program);
   try {
     await program.parseAsync([...argv]);
-    return 0;
+    return Number(process.exitCode ?? 0); // a command that reports what is wrong, such as the doctor, sets it
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERROR_CODES.usage.exit;
     process.stderr.write(`qqr: ${describeError(error)}\n`);

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
+import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
 import { parseServerConfig, type ServerConfig, type ServerConfigInput, specFrom, strategyFrom } from './config.ts';
 import { loadEvaluation } from './load-evaluation.ts';
@@ -100,7 +101,9 @@ async function run(line: RunLine): Promise<void> {
     evaluation,
     onRound: (record) => void process.stdout.write(show(record)),
   });
-  const interrupt = () => void server.stop();
+  const manager = createServiceManager(process.env, log);
+  await manager.ready(`leads ${config.fleet}`);
+  const interrupt = () => void manager.stopping().then(() => server.stop());
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     const { complete } = await server.finished;

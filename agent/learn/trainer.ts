@@ -1,7 +1,8 @@
 /**
  * One round on a board: take the next B windows, predict them and collect prototypes under the broadcast model, train, compress,
  * and commit everything that must not drift apart in one transaction (ARCHITECTURE §2, "one transaction is the truth").
- * Invariant: a window is used by one training round only; a round is trained once, whatever dies in between.
+ * Invariant: a window is used by one training round only; a round is trained once, whatever dies in between. Should the learner of an
+ * agent that was killed still be at work when the next agent's begins, the database takes the work of one of them.
  */
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
@@ -85,11 +86,17 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
         history: work.history,
       };
       const row = { round: plan.round, seq: round.seq, payload: encodeUpdate(update) };
-      store.commitTraining(
-        checkpoint,
-        row,
-        used.map((window) => window.index),
-      );
+      try {
+        store.commitTraining(
+          checkpoint,
+          row,
+          used.map((window) => window.index),
+        );
+      } catch (error) {
+        if (fittingCheckpoint(store.checkpoint(), global).seq === before.seq) throw error;
+        log.info({ round: plan.round }, 'another learner has committed meanwhile: looking again');
+        return this.runRound(plan, global, signal);
+      }
       log.info({ round: plan.round, windows: windows.length, bytes: row.payload.length }, 'update committed');
       return 'committed';
     },
@@ -109,7 +116,10 @@ async function takeWindows(
   const size = plan.settings.windowsPerRound;
   const query = windowsFor(plan, cursor);
   const wanted = options.finite ? 2 * size : size;
-  while (options.store.countWindows(query) < wanted && !streamEnded(options.store)) await options.nextArrival(signal);
+  while (options.store.countWindows(query) < wanted && !streamEnded(options.store)) {
+    options.log.debug({ round: plan.round, wanted }, 'waiting for windows');
+    await options.nextArrival(signal);
+  }
   const windows = options.store.nextWindows({ ...query, limit: size });
   return windows.length === size || plan.kind === 'statistics' ? windows : [];
 }

@@ -6,7 +6,8 @@
 import { basename } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import type { StreamEvent, StreamHeader, StreamModality } from '../stream/event.ts';
-import type { RecordedModality, Recording } from './recording.ts';
+import { gatherRecording } from './gather-recording.ts';
+import type { Recording } from './recording.ts';
 import { createRowParser } from './row-parser.ts';
 import { parseTraceHead, type TraceLayout } from './trace-header.ts';
 import { traceLines } from './trace-lines.ts';
@@ -47,26 +48,7 @@ export async function openTrace(path: string): Promise<Trace> {
 /** Reads a whole trace into memory. Fails as `openTrace` does. */
 export async function readRecording(path: string): Promise<Recording> {
   const { header, events } = await openTrace(path);
-  const blocks = header.modalities.map(() => ({ tUs: [] as Float64Array[], values: [] as Float32Array[] }));
-  const labels: { tUs: number; label: string | null }[] = [];
-  for await (const event of events) {
-    if (event.kind === 'label') {
-      labels.push({ tUs: event.tUs, label: event.label });
-      continue;
-    }
-    blocks[event.modality]?.tUs.push(event.tUs);
-    blocks[event.modality]?.values.push(event.values);
-  }
-  const modalities = header.modalities.map((modality, index): RecordedModality => {
-    const { tUs = [], values = [] } = blocks[index] ?? {};
-    const samples = tUs.reduce((sum, block) => sum + block.length, 0);
-    return {
-      ...modality,
-      tUs: joined(tUs, new Float64Array(samples)),
-      values: joined(values, new Float32Array(samples * modality.channels.length)),
-    };
-  });
-  return { subject: header.subject, modalities, labels };
+  return gatherRecording(header, events);
 }
 
 async function readLayout(path: string): Promise<TraceLayout> {
@@ -125,13 +107,4 @@ function unknownRate(path: string, name: string): AppError {
     where: path,
     hint: `state it in a comment before the column names: # rate_hz: ${name}=50`,
   });
-}
-
-function joined<A extends Float32Array | Float64Array>(blocks: readonly A[], into: A): A {
-  let at = 0;
-  for (const block of blocks) {
-    into.set(block, at);
-    at += block.length;
-  }
-  return into;
 }

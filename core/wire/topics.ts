@@ -24,6 +24,8 @@ export interface Topics {
   /** Retained `DeviceStatus`, board → aggregator; the board's last will. */
   status(device: string): string;
   readonly statusFilter: string;
+  /** Text, people → one board: the activity from now on, empty for none. */
+  label(device: string): string;
   /** The device of an `up`, `status` or `receipt` topic of this fleet; null for any other topic. */
   deviceOf(topic: string): string | null;
 }
@@ -42,6 +44,7 @@ export function topics(fleet: string): Topics {
     receipt: (device) => `${base}/receipt/${checkedName(device, 'device')}`,
     status: (device) => `${base}/status/${checkedName(device, 'device')}`,
     statusFilter: `${base}/status/+`,
+    label: (device) => `${base}/label/${checkedName(device, 'device')}`,
     deviceOf(topic) {
       const device = perDevice.exec(topic)?.[1];
       return device !== undefined && isName(device) ? device : null;

@@ -12,7 +12,8 @@
 #
 # Steps aside (exit 0, tfjs-node then downloads for itself) when this is not Linux, when pip or a C++ compiler is
 # missing, when the index cannot be reached, or with QQR_LIBTENSORFLOW=official. A wrong checksum is an error.
-# Env: LIBTENSORFLOW_CACHE (default ~/.cache/libtensorflow-pypi), PYTHON (default python3).
+# Env: LIBTENSORFLOW_CACHE (default ~/.cache/libtensorflow-pypi), PYTHON (default python3), TARGET_ARCH (default: this
+# machine's, as `uname -m` says; another one for a cross build).
 set -euo pipefail
 
 version=2.15.1
@@ -22,7 +23,8 @@ step_aside() { say "$*: leaving the download to tfjs-node"; exit 0; }
 
 [ "${QQR_LIBTENSORFLOW:-pypi}" != official ] || step_aside 'QQR_LIBTENSORFLOW=official'
 [ "$(uname -s)" = Linux ] || step_aside 'not Linux'
-case $(uname -m) in
+arch=${TARGET_ARCH:-$(uname -m)}
+case $arch in
   x86_64)
     wheel=tensorflow-cpu
     sha256=54660c074d7241a503e81edfd9f5ef5af88f64051b72e2945f26318c790f2d26
@@ -31,9 +33,8 @@ case $(uname -m) in
     wheel=tensorflow-cpu-aws
     sha256=d4c3a3a9363bf42999adedbbd514e3a133be2d62f61fee9cfa46aaefb087c09e
     ;;
-  *) step_aside "no wheel for $(uname -m)" ;;
+  *) step_aside "no wheel for $arch" ;;
 esac
-arch=$(uname -m)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here"
@@ -63,7 +64,7 @@ if [ ! -f "$cache/.complete" ]; then
     step_aside 'pip cannot download it'
   fi
   "$python" "$here/unpack.py" "$tmp"/wheel/*.whl "$tmp/out"
-  strip --strip-unneeded "$tmp"/out/lib/*.so* 2>/dev/null || true # 614 MB → 449 MB
+  "${STRIP:-strip}" --strip-unneeded "$tmp"/out/lib/*.so* 2>/dev/null || true # 614 MB → 449 MB
   touch "$tmp/out/.complete"
   [ -f "$cache/.complete" ] || rm -rf "$cache"
   mv -T "$tmp/out" "$cache" 2>/dev/null || [ -f "$cache/.complete" ] # another install may have been faster

@@ -132,7 +132,7 @@ function startBoard(
       WHERE,
     ),
     sensor: createReplaySensor(source, options.speed, systemClock),
-    networkFor,
+    learner: { kind: 'inside', networkFor },
     flushSeconds: options.speed === 'max' ? FLUSH_SECONDS_AT_MAX : 1,
     startup: 'require',
     clock: systemClock,

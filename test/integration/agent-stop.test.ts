@@ -55,7 +55,7 @@ test('a board that is stopped while its recording plays at recorded speed announ
   const agent = await startAgent({
     config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link: { url } }, 'test'),
     sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
-    networkFor: createNetworkCache(),
+    learner: { kind: 'inside', networkFor: createNetworkCache() },
     flushSeconds: 1,
     startup: 'require',
     clock: systemClock,

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { agentCommand } from '../../agent/cli.ts';
+import { labelCommand } from '../../agent/label-command.ts';
 import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
 import { dataCommand } from '../../scripts/data/commands.ts';
@@ -28,6 +29,7 @@ function program(): Command {
     experimentCommand(),
     agentCommand(),
     serverCommand(),
+    labelCommand(),
     dataCommand(),
   ];
   for (const command of commands) qqr.addCommand(command);
@@ -105,8 +107,12 @@ test('every command of the program is told of in a document', () => {
   }
 });
 
-test('options that stand alone in the text belong to some command', () => {
-  const all = new Set(allCommands(program()).flatMap((command) => [...optionsOf(command)]));
+test('options that stand alone in the text belong to some command, or to the installer', () => {
+  const installer = [...projectFile('scripts/install-board.sh').matchAll(/^ {4}(--[\w-]+)\)/gm)].map(
+    ([, name]) => `${name}`,
+  );
+  assert.ok(installer.length > 5);
+  const all = new Set([...allCommands(program()).flatMap((command) => [...optionsOf(command)]), ...installer]);
   for (const { path, inline } of PAGES.filter((page) => page.path !== 'CONTRIBUTING.md')) {
     for (const code of inline.filter((text) => text.startsWith('--'))) {
       assert.ok(all.has(code.split(/[ =]/)[0] as string), `${path}: ${code}`);

@@ -1,42 +1,24 @@
-/** What a board refuses to teach: a modality that it measures otherwise than the fleet's model, and a step that diverged. */
+/**
+ * What a board refuses to teach: a modality that it measures otherwise than the fleet's model, a step that diverged, and windows that
+ * another learner has taught meanwhile.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../agent/learn/trainer.ts';
 import { openAgentStore } from '../../agent/store/agent-store.ts';
 import { silentLog } from '../../core/base/log.ts';
-import type { GlobalState } from '../../core/model/global-state.ts';
 import type { Network } from '../../core/model/network.ts';
-import { initParams, paramLayout } from '../../core/model/params.ts';
-import { type ModelSpec, REFERENCE_NETWORK } from '../../core/model/spec.ts';
-import { emptyPrototypes } from '../../core/qqr/prototype.ts';
+import { paramLayout } from '../../core/model/params.ts';
 import type { WindowModality } from '../../core/stream/align.ts';
 import { createStrategy } from '../../server/strategies/registry.ts';
 import { measuredWindow, secondOfMotion, temporaryPath } from '../fixtures/stored-motion.ts';
-
-const B = 4;
-const MODALITIES: readonly WindowModality[] = ['acc', 'gyr'].map((name) => ({
-  name,
-  unit: name === 'acc' ? 'mps2' : 'radps',
-  channels: ['x', 'y', 'z'],
-  sampleRateHz: 50,
-  samples: 128,
-}));
-const SPEC: ModelSpec = { ...REFERENCE_NETWORK, modalities: MODALITIES, classes: ['walk', 'sit'] };
-const SETTINGS = { ...createStrategy('qqr').settings, windowsPerRound: B };
-const GLOBAL: GlobalState = {
-  version: 1,
-  params: initParams(SPEC, 1),
-  prototypes: emptyPrototypes(2, 2, SPEC.embedding),
-  temperature: 1,
-  normalization: { mean: [0, 0].map(() => new Float32Array(3)), std: [0, 0].map(() => new Float32Array(3).fill(1)) },
-};
-const PLAN = { round: 3, kind: 'training', modelVersion: 1, deadlineMs: 0, spec: SPEC, settings: SETTINGS } as const;
+import { B, GLOBAL, MODALITIES, PLAN, SETTINGS } from '../fixtures/training-round.ts';
 
 /** Answers as a network would, with the given parameters as what training came to. */
 function scriptedNetwork(params: Float32Array): Network {
   const train = () => ({
     params,
-    embeddings: [0, 1].map(() => new Float32Array(B * SPEC.embedding)),
+    embeddings: [0, 1].map(() => new Float32Array(B * PLAN.spec.embedding)),
     probabilities: new Float32Array(B * 2).fill(0.5),
     losses: new Float32Array(1),
   });
@@ -54,7 +36,11 @@ function addingNetwork(): Network {
   return { ...none, train };
 }
 
-function trainerOn(path: string, modalities: readonly WindowModality[], params: Float32Array | Network) {
+function trainerOn(
+  path: string,
+  modalities: readonly WindowModality[],
+  params: Float32Array | Network | Promise<Network>,
+) {
   const store = openAgentStore(path);
   if (store.ingestPosition() === null) {
     store.ingest(
@@ -108,7 +94,7 @@ for (const [what, value] of [
     const checkpoint = store.checkpoint();
     assert.ok(checkpoint !== null);
     assert.ok(checkpoint.residual.every((owed) => owed === 0));
-    assert.equal(checkpoint.residual.length, paramLayout(SPEC).total);
+    assert.equal(checkpoint.residual.length, paramLayout(PLAN.spec).total);
     const [answer, ...more] = store.pending();
     assert.equal(more.length, 0);
     assert.ok(answer !== undefined && answer.payload.length < 1000, 'the round is still answered, without a model');
@@ -179,3 +165,30 @@ test('a board whose database is of another network begins with the broadcast, ow
     store.close();
   }
 });
+
+for (const [which, round, windows] of [
+  ['the same round', 3, [0, 1, 2, 3]],
+  ['a later round', 4, [0, 1, 2, 3, 4, 5, 6, 7]],
+] as const) {
+  test(`a learner that is overtaken in the middle of ${which} leaves its work and looks again`, async (t) => {
+    const path = temporaryPath(t);
+    let answer: (network: Network) => void = () => undefined;
+    const slow = new Promise<Network>((resolve) => {
+      answer = resolve;
+    });
+    const overtaken = trainerOn(path, MODALITIES, slow);
+    const under = overtaken.trainer.runRound({ ...PLAN, round }, GLOBAL, new AbortController().signal);
+    const other = trainerOn(path, MODALITIES, GLOBAL.params);
+    assert.equal(await other.trainer.runRound(PLAN, GLOBAL, new AbortController().signal), 'committed');
+    answer(scriptedNetwork(GLOBAL.params));
+    assert.equal(await under, round === PLAN.round ? 'already-done' : 'committed');
+    const uses = other.store.windowUses();
+    assert.deepEqual(
+      uses.map(({ windowIndex }) => windowIndex),
+      windows,
+    );
+    assert.deepEqual([...new Set(uses.map((use) => use.round))], round === PLAN.round ? [3] : [3, 4]);
+    overtaken.store.close();
+    other.store.close();
+  });
+}

@@ -1,0 +1,155 @@
+/** `qqr agent probe` and `qqr agent doctor`: what is wired to a board, and what could keep it from working. */
+import { execFile } from 'node:child_process';
+import { access, constants, mkdir, statfs } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { totalmem } from 'node:os';
+import { promisify } from 'node:util';
+import type { Command } from 'commander';
+import { AppError, ERROR_CODES } from '../core/base/errors.ts';
+import { type AgentConfig, configuredChips } from './config.ts';
+import { kernelHardware } from './hardware.ts';
+import { busSpeedHz, linuxI2c, listI2cBuses } from './hw/i2c-linux.ts';
+import { askAgent, labelSocketPath } from './labels/label-socket.ts';
+import { examine, type Finding, type Patient } from './ops/doctor.ts';
+import { probe, sensorBlock } from './ops/probe.ts';
+
+export function addBoardCommands(agent: Command, readConfig: (path: string) => Promise<AgentConfig>): void {
+  agent
+    .command('probe')
+    .description('Show which chips answer on the I2C buses, with the settings block for each.')
+    .option('--bus <n>', 'this bus only')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', '\nExample:\n  qqr agent probe >> /etc/qqr/agent.toml')
+    .action(showProbe);
+  agent
+    .command('doctor')
+    .description('Look for everything that could keep this board from working, and say what to do.')
+    .requiredOption('--config <file>', 'settings (TOML)')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', '\nExample:\n  sudo -u qqr qqr agent doctor --config /etc/qqr/agent.toml')
+    .action(async ({ config, json }: { config: string; json?: boolean }) => {
+      showFindings(await examine(patientOf(await readConfig(config))), json ?? false);
+    });
+}
+
+async function showProbe({ bus, json }: { bus?: string; json?: boolean }): Promise<void> {
+  const wanted = bus === undefined ? undefined : Number(bus);
+  const buses = (await listI2cBuses()).filter(({ number }) => wanted === undefined || number === wanted);
+  if (buses.length === 0) await (await linuxI2c()(wanted ?? 1)).close(); // says why there is none
+  const open = linuxI2c();
+  const results = [];
+  for (const { number, name } of buses) {
+    const handle = await open(number);
+    const found = await probe(handle).finally(() => handle.close());
+    results.push({ bus: number, name, speedHz: await busSpeedHz(number), found });
+  }
+  if (json) return void process.stdout.write(`${JSON.stringify(results)}\n`);
+  for (const { bus: number, name, speedHz, found } of results) {
+    const speed = speedHz === null ? '' : `, ${speedHz / 1000} kHz`;
+    const lines = found.map(({ address, chip, identity }) => {
+      const warning = identity?.warning === undefined ? '' : `   (${identity.warning})`;
+      return `#   0x${address.toString(16)}  ${chip ?? 'unknown'}   ${identity?.part ?? 'no driver knows what answers'}${warning}`;
+    });
+    const blocks = found.filter(({ chip }) => chip !== null).map((each) => `\n${sensorBlock(number, each)}`);
+    const listed = lines.length === 0 ? ['#   no known chip answers'] : lines;
+    process.stdout.write(`# bus ${number} (${name})${speed}\n${listed.join('\n')}\n${blocks.join('')}`);
+  }
+}
+
+const SIGNS = { ok: ' ok ', warn: 'WARN', fail: 'FAIL' } as const;
+
+function showFindings(findings: readonly Finding[], json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify(findings)}\n`);
+  else {
+    const width = Math.max(...findings.map(({ what }) => what.length));
+    for (const { what, state, found, todo } of findings) {
+      process.stdout.write(`${SIGNS[state]}  ${what.padEnd(width)}  ${found}\n`);
+      if (todo !== undefined && todo !== '') process.stdout.write(`      ${' '.repeat(width)}→ ${todo}\n`);
+    }
+  }
+  const code = findings.find(({ state }) => state === 'fail')?.code;
+  if (code !== undefined) process.exitCode = ERROR_CODES[code].exit;
+}
+
+function patientOf(config: AgentConfig): Patient {
+  const { stateDir, link, learner, buffer } = config;
+  return {
+    node: { version: process.version, arch: process.arch },
+    memoryMb: totalmem() / 1e6,
+    packages: () => Promise.all(ADD_ONS.map(async (name) => ({ name, problem: await whyNotLoaded(name) }))),
+    chips: configuredChips(config),
+    openBus: kernelHardware(config.gpio.chip).openBus,
+    busSpeedHz: (n) => busSpeedHz(n),
+    isClockSynchronized,
+    reachBroker: () => reachBroker(link.url),
+    stateDir,
+    writeState: () => writeState(stateDir),
+    freeMb: async () => {
+      const { bavail, bsize } = await statfs(stateDir);
+      return (bavail * bsize) / 1e6;
+    },
+    needs: { learnerMb: learner.memoryMb, bufferMb: buffer.capMb },
+    isRunning: () =>
+      askAgent(labelSocketPath(stateDir), 'current').then(
+        () => true,
+        () => false,
+      ),
+  };
+}
+
+const ADD_ONS = ['better-sqlite3', 'i2c-bus', 'onoff', '@tensorflow/tfjs-node'];
+const run = promisify(execFile);
+
+/** In a process of its own: an add-on that crashes is a finding, too. */
+async function whyNotLoaded(name: string): Promise<string | null> {
+  const cwd = import.meta.dirname;
+  return run(process.execPath, ['-e', `require('${name}')`], { cwd, timeout: 60_000 }).then(
+    () => null,
+    (error: unknown) => (/^\w*Error:.*$/m.exec(String(error)) ?? [String(error)])[0].slice(0, 200),
+  );
+}
+
+async function isClockSynchronized(): Promise<boolean | null> {
+  return run('timedatectl', ['show', '--property=NTPSynchronized', '--value'], { timeout: 10_000 }).then(
+    ({ stdout }) => stdout.trim() === 'yes',
+    () => null,
+  );
+}
+
+const CONNECT_MS = 5000;
+
+function reachBroker(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const fail = (what: string) =>
+      reject(
+        new AppError('link-unavailable', what, {
+          where: url,
+          hint: 'start the aggregator, check link.url and the network',
+        }),
+      );
+    const socket = connect({ host: hostname, port: Number(port === '' ? 1883 : port), timeout: CONNECT_MS });
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(`${url} accepts connections`);
+    });
+    socket.on('error', (error) => fail(error.message));
+    socket.on('timeout', () => {
+      socket.destroy();
+      fail(`no answer in ${CONNECT_MS / 1000} s`);
+    });
+  });
+}
+
+async function writeState(stateDir: string): Promise<void> {
+  try {
+    await mkdir(stateDir, { recursive: true });
+    await access(stateDir, constants.W_OK);
+  } catch (cause) {
+    throw new AppError('storage-failed', 'the state folder cannot be written', {
+      where: stateDir,
+      hint: 'run as the user of the service (sudo -u qqr), or set stateDir',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The learner as a process of its own: trains the rounds that the agent asks for, on the agent's database. It may be killed at any
+ * point, since it commits a round in one transaction or not at all (ARCHITECTURE §2).
+ * Invariant: it never outlives the agent, and never takes the processor or the memory that sampling needs: lower priority, and the
+ * kernel's first choice when memory runs out (proc(5), oom_score_adj).
+ * What goes wrong with a meaning (AppError) is answered. Anything else is a defect and ends the process; the agent starts another.
+ */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
+import { AppError } from '../../core/base/errors.ts';
+import type { Log } from '../../core/base/log.ts';
+import { createNetworkCache } from '../../core/model/network-cache.ts';
+import { openAgentStore } from '../store/agent-store.ts';
+import { createArrivals } from '../stream/arrivals.ts';
+import type { RoundTrainer } from '../sync/session.ts';
+import type { FromLearner, LearnerSettings, RoundAnswer, RoundQuestion, ToLearner } from './learner-protocol.ts';
+import { createTrainer } from './trainer.ts';
+
+const settings: LearnerSettings = JSON.parse(process.argv[2] as string);
+const log: Log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
+const arrivals = createArrivals();
+let trainer: RoundTrainer | null = null;
+let underWay = new AbortController();
+
+process.once('disconnect', () => process.exit(0)); // the agent has let go, or is gone
+process.on('SIGINT', () => log.debug({}, 'interrupt left to the agent')); // a terminal sends it to both
+process.on('message', (message: ToLearner) => {
+  if (message.kind === 'arrived') arrivals.announce();
+  else if (message.kind === 'abort') underWay.abort();
+  else void answer(message);
+});
+stepBack(settings.nice);
+
+async function answer(asked: RoundQuestion): Promise<void> {
+  underWay = new AbortController();
+  say({ kind: 'answer', answer: await run(asked, underWay.signal) });
+}
+
+async function run({ plan, global }: RoundQuestion, signal: AbortSignal): Promise<RoundAnswer> {
+  try {
+    trainer ??= openTrainer();
+    return { kind: 'done', result: await trainer.runRound(plan, global, signal) };
+  } catch (error) {
+    if (error instanceof AppError) {
+      return { kind: 'failed', code: error.code, what: error.message, where: error.where, hint: error.hint };
+    }
+    if (signal.aborted) return { kind: 'aborted' };
+    throw error;
+  }
+}
+
+/** At the first round, so that a database which cannot be opened is an answer. */
+function openTrainer(): RoundTrainer {
+  const { device, modalities, finite, storePath, durability } = settings;
+  const store = openAgentStore(storePath, { durability, owner: false, log });
+  const networkFor = createNetworkCache();
+  return createTrainer({ device, modalities, store, networkFor, nextArrival: arrivals.next, finite, log });
+}
+
+/** Linux gives each thread a priority of its own: those that Node has started already are told one by one, later ones inherit it. */
+function stepBack(nice: number): void {
+  try {
+    const priority = Math.min(19, getPriority() + nice);
+    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), priority);
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch (error) {
+    log.info({ error: String(error) }, 'the learner keeps the priority of the agent');
+  }
+}
+
+function logAs(level: keyof Log) {
+  return (fields: object, message: string) => say({ kind: 'log', level, fields, message });
+}
+
+function say(message: FromLearner): void {
+  process.send?.(message, undefined, undefined, () => undefined); // an agent that is gone needs no answer
+}
