@@ -3,14 +3,24 @@ import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
-import { openTrace } from '../core/trace/csv-reader.ts';
+import { createServiceManager } from '../core/base/service-manager.ts';
+import { openTrace, readRecording } from '../core/trace/csv-reader.ts';
+import type { Recording } from '../core/trace/recording.ts';
 import { addBoardCommands } from './board-commands.ts';
-import { type AgentConfig, parseAgentConfig, readAgentSettings } from './config.ts';
-import { startAgent } from './main.ts';
+import { type AgentConfig, configuredChips, parseAgentConfig, readAgentSettings } from './config.ts';
+import { kernelHardware, simulatedHardware } from './hardware.ts';
+import type { RecordedMotion } from './hw/sim/motion.ts';
+import { type SensorSource, startAgent } from './main.ts';
+import { createWatchdog } from './ops/watchdog.ts';
+import { addCalibrateCommand } from './record-commands.ts';
 import { createReplaySensor, parseSpeed } from './sensors/replay.ts';
 
 const RUN_HELP = `
 Examples:
+  qqr agent run --config /etc/qqr/agent.toml
+      a board, as its service runs it
+  qqr agent run --config agent.toml --state ./pi-1 --sim
+      the same with simulated chips, on any machine
   qqr agent run --device pi-1 --replay walk.csv.gz --state ./pi-1
       play a recording as fast as it goes to an aggregator on this machine
   qqr agent run --device pi-1 --replay walk.csv.gz --speed 1 --broker mqtt://hub.local:1883
@@ -28,6 +38,8 @@ interface RunLine {
   broker?: string;
   state?: string;
   replay?: string;
+  /** True without a recording. */
+  sim?: string | true;
   speed: string;
 }
 
@@ -44,6 +56,7 @@ export function agentCommand(): Command {
     .option('--broker <url>', "the aggregator's broker (default: mqtt://127.0.0.1:1883)")
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-agent)')
     .option('--replay <trace>', 'play this trace (CSV or CSV.gz) instead of reading sensors')
+    .option('--sim [trace]', 'simulate the configured chips, moved by this trace or by a synthetic walk')
     .option('--speed <factor|max>', 'recorded seconds per second', 'max')
     .addHelpText('after', RUN_HELP)
     .action(run);
@@ -54,35 +67,66 @@ export function agentCommand(): Command {
     .option('--json', 'print the settings with all defaults')
     .addHelpText('after', '\nExample:\n  qqr agent check-config --config /etc/qqr/agent.toml --json')
     .action(checkConfig);
+  addCalibrateCommand(agent);
   addBoardCommands(agent, async (path) => parseAgentConfig(await readAgentSettings(path), path));
   return agent;
 }
 
 async function run(line: RunLine): Promise<void> {
-  if (line.replay === undefined) {
-    throw new AppError('usage', 'no sensor is configured', { hint: 'play a recording with --replay TRACE' });
-  }
   const config = await configOf(line);
   const log = createPinoLog('qqr-agent', config.log.level);
-  const speed = parseSpeed(line.speed);
-  const trace = await openTrace(line.replay);
+  const ending = new AbortController();
+  const interrupted = new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve).once('SIGTERM', resolve);
+  });
+  const manager = createServiceManager(process.env, log);
+  const isFast = line.replay !== undefined && parseSpeed(line.speed) === 'max';
   const agent = await startAgent({
     config,
-    sensor: createReplaySensor({ header: trace.header, events: () => trace.events }, speed, systemClock),
+    source: await sourceOf(line, config, ending.signal),
     learner: { kind: 'child' },
-    flushSeconds: speed === 'max' ? FLUSH_SECONDS_AT_MAX : 1,
+    flushSeconds: isFast ? FLUSH_SECONDS_AT_MAX : 1,
     startup: 'retry',
     clock: systemClock,
     log,
   });
-  const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve).once('SIGTERM', resolve);
-  });
+  const watchdog = agent.progress && createWatchdog(manager, agent.progress, systemClock, log);
   try {
+    await manager.ready(agent.status());
+    await watchdog?.start(ending.signal);
     await Promise.race([agent.finished, interrupted]);
   } finally {
+    await watchdog?.stop();
+    await manager.stopping();
     await agent.stop();
+    ending.abort(new Error('agent stopped'));
   }
+}
+
+/** A recording, simulated chips, or the board's own. */
+async function sourceOf(line: RunLine, config: AgentConfig, signal: AbortSignal): Promise<SensorSource> {
+  if (line.replay !== undefined) {
+    const { header, events } = await openTrace(line.replay);
+    const sensor = createReplaySensor({ header, events: () => events }, parseSpeed(line.speed), systemClock);
+    return { kind: 'recording', sensor };
+  }
+  if (config.sensors.length === 0) {
+    throw new AppError('config-invalid', 'no sensor is configured', {
+      where: line.config ?? 'command line',
+      hint: "add a [[sensors]] block ('qqr agent probe' prints it), or play a recording with --replay TRACE",
+    });
+  }
+  if (line.sim === undefined) return { kind: 'chips', hardware: kernelHardware(config.gpio.chip) };
+  const motion = line.sim === true ? null : motionOf(await readRecording(line.sim), line.sim);
+  return { kind: 'chips', hardware: await simulatedHardware(configuredChips(config), motion, signal) };
+}
+
+/** What moves simulated chips: a recording's accelerometer and gyroscope, on the accelerometer's times. */
+function motionOf({ modalities }: Recording, where: string): RecordedMotion {
+  const [acc, gyr] = ['acc', 'gyr'].map((wanted) => modalities.find(({ name }) => name === wanted));
+  if (acc !== undefined && gyr !== undefined && acc.tUs.length === gyr.tUs.length)
+    return { tUs: acc.tUs, acc: acc.values, gyr: gyr.values };
+  throw new AppError('data-format', 'simulated chips need acc and gyr, sampled together', { where });
 }
 
 async function checkConfig({ config, json }: { config: string; json?: boolean }): Promise<void> {

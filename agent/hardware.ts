@@ -25,8 +25,6 @@ export function kernelHardware(gpioChip: string | undefined): Hardware {
   return { openBus: linuxI2c(), gpio: linuxGpio(gpioChip === undefined ? {} : { chip: gpioChip }) };
 }
 
-const SPEED_HZ = 400_000;
-
 /** A board with these chips, moved by a recording, or by a synthetic walk without one. Until the signal aborts. */
 export async function simulatedHardware(
   chips: readonly ConfiguredChip[],
@@ -53,5 +51,5 @@ export async function simulatedHardware(
     if (dataReadyLine === undefined || wires === undefined) continue;
     wirePin({ gpio, line: dataReadyLine, wires, address, clock }, signal);
   }
-  return { openBus: simulatedI2c(buses, { clock, speedHz: SPEED_HZ }), gpio, buses };
+  return { openBus: simulatedI2c(buses, { clock }), gpio, buses };
 }

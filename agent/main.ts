@@ -1,6 +1,7 @@
 /**
  * Composition root of a board: from settings and a sensor to a running pipeline.
- * Started in the order store → link → session → acquisition, stopped in reverse; the learner starts with the first round.
+ * Started in the order store → sensors → link → session → acquisition → doors for labels, stopped in reverse; the learner starts with
+ * the first round.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,18 +15,21 @@ import type { NetworkFor } from '../core/model/network-cache.ts';
 import type { WindowModality } from '../core/stream/align.ts';
 import { topics as topicsOf } from '../core/wire/topics.ts';
 import type { AgentConfig } from './config.ts';
+import type { Hardware } from './hardware.ts';
 import { createLearnerProcess } from './learn/learner-process.ts';
 import { createTrainer } from './learn/trainer.ts';
+import { type LiveSensor, startLiveSensor } from './live-sensor.ts';
 import { createPipeline } from './pipeline.ts';
+import { BOARD_CLOCK_STATE } from './sensors/board-clock.ts';
 import type { Sensor } from './sensors/sensor.ts';
-import { type AgentStore, openAgentStore } from './store/agent-store.ts';
+import { type AgentStore, openAgentStore, type StoredFault } from './store/agent-store.ts';
 import { createArrivals } from './stream/arrivals.ts';
 import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
 import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
-  readonly sensor: Sensor;
+  readonly source: SensorSource;
   readonly learner: LearnerPlace;
   /** Seconds of stream between two transactions: about 1 on a board; a replay at full speed takes more at once. */
   readonly flushSeconds: number;
@@ -34,6 +38,10 @@ export interface AgentOptions {
   readonly clock: Clock;
   readonly log: Log;
 }
+
+export type SensorSource =
+  /** The board's own chips, as `config.sensors` has them. */
+  { readonly kind: 'chips'; readonly hardware: Hardware } | { readonly kind: 'recording'; readonly sensor: Sensor };
 
 export type LearnerPlace =
   /** In a process of its own, so that sampling never waits for training: a board. */
@@ -45,6 +53,10 @@ export interface RunningAgent {
   /** Resolves when the aggregator has finished or the recording has ended and all is delivered; rejects with what broke. */
   readonly finished: Promise<void>;
   traffic(): ReturnType<Transport['traffic']>;
+  /** Grows while sampling goes on; null for a recording. */
+  readonly progress: (() => number) | null;
+  /** For people: what is sampled, and what is failing. */
+  status(): string;
   /** Stops everything; may be called twice. */
   stop(): Promise<void>;
 }
@@ -54,9 +66,9 @@ export function agentStorePath(stateDir: string): string {
   return join(stateDir, 'agent.sqlite');
 }
 
-/** Resolves when the pipeline runs. @throws AppError: configuration, storage, link or shape. */
+/** Resolves when the pipeline runs. @throws AppError: configuration, storage, sensors, link or shape. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { config, sensor, clock, log } = options;
+  const { config, clock, log } = options;
   const running = new AbortController();
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -64,26 +76,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     running.abort(new Error('agent stopped')); // last: the link must be up for the farewell
   };
   try {
-    const modalities = windowModalities(sensor, config.window.seconds);
-    const names = modalities.map(({ name }) => name);
-    const topics = topicsOf(config.fleet);
-    await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
-      throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
-    });
-    const store = openAgentStore(agentStorePath(config.stateDir), { durability: config.durability, log });
+    const store = await openStore(options);
     undo.push(() => store.close());
+    const faults = createFaultBox();
+    const live = await startChips(options, store, faults.put, running.signal);
+    undo.push(() => live?.stop());
+    const sensor = live?.sensor ?? recordingOf(options.source);
+    const modalities = windowModalities(sensor, config.window.seconds);
 
-    const transport = createMqttTransport(linkOptions(options, names));
+    const transport = createMqttTransport(linkOptions(options, namesOf(modalities)));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
-    const learner = createLearner(options, modalities, store);
+    const learner = createLearner(options, sensor, modalities, store);
     undo.push(() => learner.stop());
     const session = createSession({
       transport,
-      topics,
+      topics: topicsOf(config.fleet),
       device: config.device,
-      modalities: names,
+      modalities: namesOf(modalities),
       store,
       trainer: learner.trainer,
       clock,
@@ -98,15 +109,74 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       flushSeconds: options.flushSeconds,
       position: store.ingestPosition(),
       qualityState: store.state(QUALITY_STATE),
+      state: live?.state ?? {},
     });
+    faults.open(recorder.pushFault);
     const pipeline = createPipeline({ sensor, recorder, store, session, arrived: learner.arrived, log });
     undo.push(() => pipeline.stop());
     await pipeline.start(running.signal);
-    return { finished: pipeline.finished, traffic: () => transport.traffic(), stop };
+    await live?.openDoors(transport, running.signal);
+    return {
+      finished: pipeline.finished,
+      traffic: () => transport.traffic(),
+      progress: live?.progress ?? null,
+      status: () => live?.status() ?? 'plays a recording',
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+async function openStore({ config, source, log }: AgentOptions): Promise<AgentStore> {
+  const { stateDir, durability, buffer } = config;
+  await mkdir(stateDir, { recursive: true }).catch((cause: unknown) => {
+    throw new AppError('storage-failed', 'the state folder cannot be made', { where: stateDir, cause });
+  });
+  const bounds = {
+    capBytes: buffer.capMb * 1e6,
+    maxAgeUs: buffer.maxAgeDays * 86_400e6,
+    policy: buffer.policy,
+  };
+  // A recording is learned from to its end, whatever its length.
+  const bounded = source.kind === 'recording' ? {} : { bounds };
+  return openAgentStore(agentStorePath(stateDir), { durability, log, ...bounded });
+}
+
+/** Null for a recording. */
+async function startChips(
+  { config, source, clock, log }: AgentOptions,
+  store: AgentStore,
+  onFault: (fault: StoredFault) => void,
+  signal: AbortSignal,
+): Promise<LiveSensor | null> {
+  if (source.kind === 'recording') return null;
+  const kept = { clock: store.state(BOARD_CLOCK_STATE), lastUs: store.lastStoredUs() };
+  return startLiveSensor({ config, hardware: source.hardware, kept, onFault, clock, log }, signal);
+}
+
+function recordingOf(source: SensorSource): Sensor {
+  if (source.kind === 'recording') return source.sensor;
+  throw new AppError('internal', 'chips that have not been started');
+}
+
+/** Faults of the first moments wait here until there is a recorder to put them in. */
+function createFaultBox() {
+  let waiting: StoredFault[] = [];
+  let deliver = (fault: StoredFault): void => void waiting.push(fault);
+  return {
+    put: (fault: StoredFault) => deliver(fault),
+    open(to: (fault: StoredFault) => void) {
+      deliver = to;
+      for (const fault of waiting) to(fault);
+      waiting = [];
+    },
+  };
+}
+
+function namesOf(modalities: readonly WindowModality[]): string[] {
+  return modalities.map(({ name }) => name);
 }
 
 interface Learner {
@@ -116,7 +186,8 @@ interface Learner {
 }
 
 function createLearner(
-  { config, sensor, learner, clock, log }: AgentOptions,
+  { config, learner, clock, log }: AgentOptions,
+  sensor: Sensor,
   modalities: readonly WindowModality[],
   store: AgentStore,
 ): Learner {

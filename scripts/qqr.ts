@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { agentCommand } from '../agent/cli.ts';
 import { labelCommand } from '../agent/label-command.ts';
+import { recordCommand } from '../agent/record-commands.ts';
 import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
 import { serverCommand } from '../server/cli.ts';
 import { dataCommand } from './data/commands.ts';
@@ -41,6 +42,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     agentCommand(),
     serverCommand(),
     labelCommand(),
+    recordCommand(),
     dataCommand(),
   ];
   for (const command of commands) program.addCommand(command);

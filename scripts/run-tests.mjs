@@ -6,7 +6,8 @@
  *   node scripts/run-tests.mjs [TIER…] [--only PATTERN] [--verbose]
  *
  * TIER: a folder of test/ or `architecture` (the files directly in test/). PATTERN: a regular expression on test names.
- * Env: QQR_REQUIRE_SERVICES=1 turns every skip into a failure, except those for want of the shared data sets.
+ * Without TIER: all but `hardware`, which boots guests and has to be asked for (`npm run test:hardware`).
+ * Env: QQR_REQUIRE_SERVICES=1 leaves no tier out and turns every skip into a failure, except those for want of the shared data sets.
  */
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -28,6 +29,7 @@ const TIERS = {
   integration: { folder: 'integration', concurrency: 2 },
   faults: { folder: 'faults', concurrency: 2 },
   browser: { folder: 'browser', concurrency: 1 },
+  hardware: { folder: 'hardware', concurrency: 1, isOnRequest: true },
 };
 
 function testFiles(folder) {
@@ -111,6 +113,11 @@ async function runTier(files, { concurrency, only, verbose }) {
   return result;
 }
 
+function usualTiers() {
+  const isAll = process.env.QQR_REQUIRE_SERVICES === '1';
+  return Object.keys(TIERS).filter((tier) => isAll || !TIERS[tier].isOnRequest);
+}
+
 function commandLine() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -119,7 +126,7 @@ function commandLine() {
   const unknown = positionals.filter((tier) => TIERS[tier] === undefined);
   if (unknown.length > 0) throw new RangeError(`no tier ${unknown.join(', ')}`);
   return {
-    tiers: positionals.length === 0 ? Object.keys(TIERS) : positionals,
+    tiers: positionals.length === 0 ? usualTiers() : positionals,
     only: values.only === undefined ? undefined : new RegExp(values.only),
     verbose: values.verbose,
   };

@@ -19,7 +19,7 @@ const EXIT_USAGE = 64;
 const EXIT_UNAVAILABLE = 69;
 const EXIT_BUILD = 70;
 const OLDEST_NODE = [20, 19];
-const PURPOSES = ['demo', 'test', 'run'];
+const PURPOSES = ['demo', 'test', 'hardware', 'run'];
 const SOURCE_FOLDERS = ['core', 'agent', 'server', 'scripts', 'test'];
 
 /** Something the person at the keyboard has to do first. */
@@ -189,6 +189,13 @@ function checkPrograms() {
   throw new SetupProblem(`QQR_REQUIRE_SERVICES=1: sudo apt-get install ${missing.map(({ name }) => name).join(' ')}`);
 }
 
+/** The guest that the hardware tests boot; idempotent, and says itself what it lacks. */
+function prepareGuest(root) {
+  say('guest', 'QEMU, kernel and its modules (about a minute and a half the first time) …');
+  runLogged('bash', [join(root, 'test/hardware/guest/prepare.sh')], { root, name: 'guest' });
+  say('guest', 'ready');
+}
+
 function setUp(root, purpose) {
   checkNode();
   if (dependenciesFit(root)) say('dependencies', 'up to date');
@@ -196,7 +203,8 @@ function setUp(root, purpose) {
   checkAddOns(root);
   build(root);
   if (purpose !== 'run') fetchDemoData(root);
-  if (purpose === 'test') checkPrograms();
+  if (purpose === 'test' || purpose === 'hardware') checkPrograms();
+  if (purpose === 'hardware') prepareGuest(root);
 }
 
 function main(args) {

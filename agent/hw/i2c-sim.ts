@@ -24,12 +24,12 @@ export interface SimulatedBusOptions {
 const BITS_PER_BYTE = 9;
 
 /** Address, register, address again and the data; START, repeated START and STOP take about a bit each. */
-export function readBits(length: number): number {
+function readBits(length: number): number {
   return BITS_PER_BYTE * (3 + length) + 3;
 }
 
 /** Address, register and the data; START and STOP. */
-export function writeBits(length: number): number {
+function writeBits(length: number): number {
   return BITS_PER_BYTE * (2 + length) + 2;
 }
 
@@ -84,7 +84,7 @@ export function createSimulatedBus({
   };
 }
 
-/** Opens simulated buses by number, as `openLinuxI2c` does real ones. */
+/** Opens simulated buses by number, as `linuxI2c` does real ones. */
 export function simulatedI2c(
   buses: ReadonlyMap<number, SimulatedWires>,
   timing: Omit<SimulatedBusOptions, 'wires' | 'number'>,

@@ -87,11 +87,8 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
       };
       const row = { round: plan.round, seq: round.seq, payload: encodeUpdate(update) };
       try {
-        store.commitTraining(
-          checkpoint,
-          row,
-          used.map((window) => window.index),
-        );
+        const indices = used.map((window) => window.index);
+        await whenThereIsRoom(() => store.commitTraining(checkpoint, row, indices), options, signal);
       } catch (error) {
         if (fittingCheckpoint(store.checkpoint(), global).seq === before.seq) throw error;
         log.info({ round: plan.round }, 'another learner has committed meanwhile: looking again');
@@ -122,6 +119,23 @@ async function takeWindows(
   }
   const windows = options.store.nextWindows({ ...query, limit: size });
   return windows.length === size || plan.kind === 'statistics' ? windows : [];
+}
+
+/** On a full disk what was learned waits in memory and is stored after some later ingest: a board makes room. A replay does not wait. */
+async function whenThereIsRoom(
+  commit: () => void,
+  { finite, nextArrival, log }: Pick<TrainerOptions, 'finite' | 'nextArrival' | 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return commit();
+    } catch (error) {
+      if (finite || !(error instanceof AppError) || error.code !== 'storage-full') throw error;
+    }
+    if (!isTold) log.warn({}, 'disk full: what was learned waits to be stored');
+    await nextArrival(signal);
+  }
 }
 
 function streamEnded(store: AgentStore): boolean {

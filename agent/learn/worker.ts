@@ -6,7 +6,7 @@
  * What goes wrong with a meaning (AppError) is answered. Anything else is a defect and ends the process; the agent starts another.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
@@ -57,15 +57,25 @@ function openTrainer(): RoundTrainer {
   return createTrainer({ device, modalities, store, networkFor, nextArrival: arrivals.next, finite, log });
 }
 
-/** Linux gives each thread a priority of its own: those that Node has started already are told one by one, later ones inherit it. */
 function stepBack(nice: number): void {
-  try {
-    const priority = Math.min(19, getPriority() + nice);
-    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), priority);
-    writeFileSync('/proc/self/oom_score_adj', '1000');
-  } catch (error) {
-    log.info({ error: String(error) }, 'the learner keeps the priority of the agent');
+  for (const step of [offerToKernel, () => lowerPriority(nice)]) {
+    try {
+      step();
+    } catch (error) {
+      log.info({ error: String(error) }, 'learner could not step back behind the agent');
+    }
   }
+}
+
+/** When memory runs out, the kernel takes what has 1000 before everything else. */
+function offerToKernel(): void {
+  writeFileSync('/proc/self/oom_score_adj', '1000');
+}
+
+/** Linux gives each thread a priority of its own: those that Node has started already are told one by one, later ones inherit it. */
+function lowerPriority(nice: number): void {
+  const priority = Math.min(constants.priority.PRIORITY_LOW, getPriority() + nice);
+  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), priority);
 }
 
 function logAs(level: keyof Log) {

@@ -3,7 +3,8 @@
  * would both put a magnetometer at 0x0C, and a sample that nobody fetches in its 10 ms would be lost. So the ICM-20948 reads
  * the magnetometer at each of its own samples and queues the result beside them.
  * Invariant: a measurement is taken once, by its data-ready flag, and not at all when the sensor says that it overflowed.
- * Sources: AK09916 datasheet, sections 9 and 11 ("AK §"); DS-000189 rev. 1.3, section 11 (bank 3) and the one on the orientation of axes.
+ * Sources: AK09916 datasheet MS1547-E, under the registers' names below; DS-000189 rev. 1.3, bank 3 and the section on the orientation of
+ * axes.
  */
 import type { ChipModality } from './chip.ts';
 import { fullScale } from './registers.ts';
@@ -22,7 +23,7 @@ const ADDRESS = 0x0c;
 const READ = 0x80;
 // Of the magnetometer
 const WIA2 = 0x01;
-const ST1 = 0x10; // then X, Y, Z low byte first, a dummy, and ST2, whose reading frees the data registers (AK §11.3)
+const ST1 = 0x10; // then X, Y, Z low byte first, a dummy, and ST2, whose reading frees the data registers
 const CNTL2 = 0x31;
 const CNTL3 = 0x32;
 const DEVICE_ID = 0x09;
@@ -43,11 +44,11 @@ const SLV4_NACK = 0x10;
 export const MAG_BYTES = 9;
 const ST2_OFFSET = 8;
 
-/** µT of one LSB, and the highest code (AK §11.3.3). */
+/** µT of one LSB, and the highest code. */
 const SCALE_UT = 0.15;
 const MOST_CODE = 32_752;
 /**
- * Continuous measurement mode 4, the fastest (AK §9.4). Slower modes cost no noise less, and one near the ICM-20948's rate would beat
+ * Continuous measurement mode 4, the fastest. Slower modes are no less noisy, and one near the ICM-20948's rate would beat
  * with it; so each sample up to that rate finds a measurement of the last 10 ms.
  */
 const MODE = { hz: 100, code: 0x08 } as const;

@@ -1,8 +1,8 @@
 /**
  * The straight line "sample index → time" under everything that is known of when samples had arrived. Delays (bus, scheduler, event
- * loop) are never negative, so each arrival is an upper bound, and means would carry the delays' mean: the line is the lower
- * envelope, chosen as Moon, Skelly and Towsley do for clock skew (INFOCOM 1999, section IV): below all points and as close to them as
- * it can be, which is the edge of their lower convex hull over the points' mean index.
+ * loop) are never negative, so each arrival is an upper bound, and means would carry the delays' mean. Hence the lower convex hull of the
+ * arrivals, as for clock skew over a network (Moon, Skelly, Towsley, INFOCOM 1999); the period is its slope between the quartiles of the
+ * indices, which a single edge tells worse, and the line is the highest of that slope that no arrival contradicts.
  * Memory is bounded: the last minute of arrivals, thinned to the tightest of each stretch when there are many.
  */
 
@@ -21,7 +21,7 @@ export interface ArrivalLine {
 const WINDOW_US = 60_000_000;
 /** Of arrivals that are kept; the hull over them is computed at each one. */
 const MOST_POINTS = 128;
-/** When not one arrival for so long comes near the line, the oscillator has changed and what was before counts no more. */
+/** When for so long not one arrival comes near the line, the oscillator has changed and only what was since counts. */
 const STALE_AFTER_US = 2_000_000;
 const STALE_EXCESS_US = 20_000;
 
@@ -71,8 +71,9 @@ export function createArrivalLine(nominal: Prior): ArrivalLine {
       if (points.length > MOST_POINTS) thin();
       while ((points[0] as Point).knownUs < knownUs - WINDOW_US) points.shift();
       line = fit(points, prior);
-      if (excess(point) < STALE_EXCESS_US + 2 * line.periodUs) nearUs = knownUs;
-      else if (knownUs - nearUs > STALE_AFTER_US) {
+      const isNear = (one: Point) => excess(one) < STALE_EXCESS_US + 2 * line.periodUs;
+      if (isNear(point)) nearUs = knownUs;
+      if (knownUs - nearUs > STALE_AFTER_US || isBent(points, isNear)) {
         points = points.filter((kept) => kept.knownUs >= knownUs - STALE_AFTER_US);
         spacingUs = 0;
         prior = { ...prior, holdsUs: 0 };
@@ -86,25 +87,28 @@ export function createArrivalLine(nominal: Prior): ArrivalLine {
   };
 }
 
+/** A period that has become shorter lets the line touch both ends and nothing of the middle third. */
+function isBent(points: readonly Point[], isNear: (point: Point) => boolean): boolean {
+  const third = Math.floor(points.length / 3);
+  const spanUs = (points.at(-1) as Point).knownUs - (points[0] as Point).knownUs;
+  return spanUs > 3 * STALE_AFTER_US && !points.slice(third, points.length - third).some(isNear);
+}
+
 interface Line {
   readonly index: number;
   readonly atUs: number;
   readonly periodUs: number;
 }
 
-/** Of all lines below the points, the one nearest to them; near the beginning, of those with a period within bounds. */
+/** The line below the points; near the beginning with a period within bounds. */
 function fit(points: readonly Point[], prior: Prior): Line {
   const first = points[0] as Point;
   const last = points.at(-1) as Point;
   if (last.index === first.index) return below(points, prior.periodUs);
   const hull = lowerHull(points);
-  const mean = points.reduce((sum, { index }) => sum + index - first.index, 0) / points.length + first.index;
-  const right = Math.max(
-    1,
-    hull.findIndex(({ index }) => index >= mean),
-  );
-  const [from, to] = [hull[right - 1] as Point, hull[right] as Point];
-  const periodUs = (to.knownUs - from.knownUs) / (to.index - from.index);
+  const count = last.index - first.index;
+  const periodUs =
+    (timeOn(hull, first.index + 0.75 * count) - timeOn(hull, first.index + 0.25 * count)) / (0.5 * count);
   if (last.knownUs - first.knownUs >= prior.holdsUs) return below(points, periodUs);
   const [least, most] = [prior.periodUs * (1 - prior.doubt), prior.periodUs * (1 + prior.doubt)];
   return below(points, Math.min(most, Math.max(least, periodUs)));
@@ -116,6 +120,15 @@ function below(points: readonly Point[], periodUs: number): Line {
   let atUs = Number.POSITIVE_INFINITY;
   for (const point of points) atUs = Math.min(atUs, point.knownUs - (point.index - index) * periodUs);
   return { index, atUs, periodUs };
+}
+
+function timeOn(hull: readonly Point[], index: number): number {
+  const right = Math.max(
+    1,
+    hull.findIndex((point) => point.index >= index),
+  );
+  const [from, to] = [hull[right - 1] as Point, hull[right] as Point];
+  return from.knownUs + ((index - from.index) * (to.knownUs - from.knownUs)) / (to.index - from.index);
 }
 
 /** Andrew's monotone chain, of arrivals in order; of those of one sample the first counts. */

@@ -2,7 +2,7 @@
  * BMI160 (and BMX160, which adds a magnetometer that is not read). Its FIFO is used with frame headers: a frame says what is in it, one
  * that does not fit is not stored in part, and after an overflow the chip itself puts a skip frame in front, which no other mode has.
  * Accelerometer and gyroscope run on one clock and share each frame.
- * Source: BST-BMI160-DS000 (§2.2 power modes, §2.5 FIFO, §2.6 interrupts, §2.8 self-test, §2.11 registers, §3.2 interface).
+ * Source: BST-BMI160-DS000 rev. 0.8 (§2.5 FIFO, §2.6 interrupts, self-test, §2.11 registers).
  */
 import type { Burst, Chip, ChipParts, SelfTest } from './chip.ts';
 import { accelerometerAxes, gyroscopeAxes, nearestRate, rangeFor, watermarkSamples } from './chip-tables.ts';
@@ -46,12 +46,12 @@ const COMMAND = {
 /** PMU_STATUS with accelerometer and gyroscope in normal mode, and the bits that say so. */
 const BOTH_NORMAL = 0x14;
 const PMU_MASK = 0x3c;
-/** Pauses, ms: after a reset, between writes while suspended (450 µs), and for the two power modes (3.8 and 80 ms; §1.2). */
+/** Pauses, ms: after a reset, between writes while suspended (450 µs), and for the two power modes (start-up times: 3.8 and 80 ms). */
 const PAUSE_MS = { reset: 10, suspendedWrite: 1, accNormal: 5, gyrNormal: 81 } as const;
 
 /** acc_odr and gyr_odr that both can have; below, the gyroscope cannot. */
 const RATES = [25, 50, 100, 200, 400, 800, 1600].map((hz, i) => ({ hz, code: 0x06 + i }));
-/** acc_bwp and gyr_bwp "normal": corners of 0.4 and 0.32 of the rate, or lower. */
+/** acc_bwp and gyr_bwp "normal": corners below half of the rate. */
 const NORMAL_FILTER = 0x20;
 const ACC_RANGES = [
   { full: 2, code: 0x03, perLsb: 1 / 16_384 },
@@ -128,7 +128,7 @@ export function createBmi160(parts: ChipParts): Chip {
 
 /**
  * Reset, settings, then both sensors in normal mode. In this order no sample of other settings is ever in the data registers. While the
- * sensors are suspended, writes need a pause between them (§3.2.4).
+ * sensors are suspended, writes need a pause between them.
  */
 async function wake(
   parts: ChipParts,
@@ -148,7 +148,7 @@ async function wake(
 
 /**
  * INT1, push-pull, active high: at the watermark a level that holds while so much is in the FIFO; at new data latched, since unlatched it
- * is a pulse of 312 µs (§2.6.10).
+ * clears itself (§2.6.10).
  */
 async function signal(parts: ChipParts, watermark: number | null): Promise<void> {
   if (watermark === null) {
@@ -194,7 +194,7 @@ function createFifo(parts: ChipParts, both: AccGyr): SampleFifo {
 
 /**
  * FIFO bytes → accelerometer, gyroscope (§2.5.1: gyroscope first in a frame). A frame that is cut off at the end comes whole with
- * the next read (§2.5.2). Null after an overflow (skip frame), or when a header is none.
+ * the next read. Null after an overflow (skip frame), or when a header is none.
  */
 function framesOf(bytes: Uint8Array, { acc, gyr }: AccGyr): Burst['values'] | null {
   const ofAcc: number[] = [];
@@ -216,7 +216,7 @@ function framesOf(bytes: Uint8Array, { acc, gyr }: AccGyr): Burst['values'] | nu
 }
 
 /**
- * §2.8: accelerometer at ±8 g and 1600 Hz, force of high amplitude in one direction and then in the other, 50 ms each; the difference must be
+ * Accelerometer at ±8 g and 1600 Hz, force of high amplitude in one direction and then in the other, 50 ms each; the difference must be
  * 2 g or more (Bosch's BMI160_SensorAPI: 8192 LSB). The gyroscope tests itself and tells the outcome after 20 ms.
  */
 async function selfTest(parts: ChipParts): Promise<SelfTest> {

@@ -33,16 +33,23 @@ export interface Axes {
 /** Share of a rate that the fleet's windows tolerate; so much may be asked beyond a table's ends. */
 const TOLERANCE = 0.1;
 
+/** @throws AppError `config-invalid` @param steps what the part can do in between, for the hint */
+export function refuseRateBeyond(
+  { lowest, highest, steps }: { readonly lowest: number; readonly highest: number; readonly steps: string },
+  part: string,
+  askedHz: number,
+): void {
+  if (askedHz >= lowest * (1 - TOLERANCE) && askedHz <= highest * (1 + TOLERANCE)) return;
+  throw new AppError('config-invalid', `${part} does not sample at ${askedHz} Hz`, {
+    where: 'sensors.rateHz',
+    hint: `set a rate from ${Number(lowest.toFixed(2))} to ${highest}; the nearest of ${steps} is taken`,
+  });
+}
+
 /** @param rates in rising order @throws AppError `config-invalid` for a rate below or above all of them */
-export function nearestRate(part: string, rates: readonly RateRow[], askedHz: number): RateRow {
-  const lowest = rates[0]?.hz ?? 0;
-  const highest = rates.at(-1)?.hz ?? 0;
-  if (askedHz < lowest * (1 - TOLERANCE) || askedHz > highest * (1 + TOLERANCE)) {
-    throw new AppError('config-invalid', `${part} does not sample at ${askedHz} Hz`, {
-      where: 'sensors.rateHz',
-      hint: `set a rate from ${lowest} to ${highest}; the nearest of ${rates.map(({ hz }) => hz).join(', ')} is taken`,
-    });
-  }
+export function nearestRate<Row extends RateRow>(part: string, rates: readonly Row[], askedHz: number): Row {
+  const all = rates.map(({ hz }) => hz);
+  refuseRateBeyond({ lowest: Math.min(...all), highest: Math.max(...all), steps: all.join(', ') }, part, askedHz);
   return rates.reduce((best, row) => (Math.abs(row.hz - askedHz) < Math.abs(best.hz - askedHz) ? row : best));
 }
 

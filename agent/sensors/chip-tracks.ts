@@ -11,8 +11,8 @@ export interface ChipTracks {
   take(burst: Burst): number;
   /** Samples were lost, their number is unknown. @param clocks false: they were not, or their number follows from the time that passed */
   restart(clocks: boolean): void;
-  /** Of the fastest modality; see `SampleClock`. */
-  expectedUs(afterUs: number): number | null;
+  /** Of the fastest modality. */
+  clock(): SampleClock;
   /** Per modality, estimated. */
   rateHz(): (number | null)[];
   /** All modalities are stuck. */
@@ -69,11 +69,7 @@ export function createChipTracks({ chip, watch, onSamples }: ChipTracksParts): C
         check.restart();
       }
     },
-    expectedUs(afterUs) {
-      let fastest = tracks[0] as Track;
-      for (const track of tracks) if (track.clock.periodUs() < fastest.clock.periodUs()) fastest = track;
-      return fastest.clock.expectedUs(afterUs);
-    },
+    clock: () => tracks.reduce((a, b) => (b.clock.periodUs() < a.clock.periodUs() ? b : a)).clock,
     rateHz: () => tracks.map(({ clock }) => clock.rateHz()),
     isStuck: () => tracks.every(({ check }) => check.isStuck()),
   };

@@ -1,7 +1,8 @@
 /**
  * Samples of a gyroscope and an accelerometer that lie next to each other, x y z of the one and then of the other, 12 bytes little
  * endian: the order of the data registers and of FIFO frames of the LSM6DS family and the BMI160.
- * Invariant: an axis is never taken from another sample than its neighbours: one transaction brings a sample.
+ * In a FIFO the axes of a sample belong together. Not so in the data registers of ST's chips: block data update guards the two bytes of a
+ * number only, so a sample that comes during the read can replace the axes that are still to be read (AN5040, BDU).
  */
 import type { Burst, ChipParts } from './chip.ts';
 import type { Axes } from './chip-tables.ts';

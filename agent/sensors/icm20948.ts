@@ -2,19 +2,20 @@
  * InvenSense ICM-20948: accelerometer and gyroscope, and an AK09916 magnetometer behind it (`ak09916.ts`). All three come through one
  * FIFO, a frame a sample: 12 bytes of motion and, when the magnetometer answers, 9 of it.
  * Registers lie in four banks; invariant: bank 0 is selected whenever no method runs, so that reading samples takes no more transactions.
- * Source: DS-000189 rev. 1.3; "§" below is a section of it.
+ * Source: DS-000189 rev. 1.3, under the registers' names below.
  */
 import { type AuxiliaryBus, decodeMag, MAG_BYTES, magModality, startMag } from './ak09916.ts';
-import { type ByteFifo, createFrameReader, type Frames } from './byte-fifo.ts';
-import type { Chip, ChipFactory, ChipParts, Identity, SelfTest } from './chip.ts';
+import type { Burst, Chip, ChipFactory, ChipParts, Identity, SelfTest } from './chip.ts';
 import { accelerometerAxes, gyroscopeAxes, type RateRow, rangeFor } from './chip-tables.ts';
-import { ACC_RANGES, dividedRate, filterFor, GYR_RANGES } from './invensense.ts';
+import type { AccGyr } from './gyr-acc-frame.ts';
+import { ACC_RANGES, type ByteFifo, dividedRate, filterFor, framesOf, GYR_RANGES } from './invensense.ts';
 import { judgeMpu6500 } from './invensense-self-test.ts';
 import { decodeFrames, int16, readTimed, writeRegisters } from './registers.ts';
+import { createSampleReader } from './sample-fifo.ts';
 import { meanAxes } from './self-test.ts';
 import { identifyPart, type KnownPart } from './who-am-i.ts';
 
-// Bank 0, §8
+// Bank 0
 const WHO_AM_I = 0x00;
 const USER_CTRL = 0x03;
 const LP_CONFIG = 0x05;
@@ -33,10 +34,10 @@ const FIFO_MODE = 0x69;
 const FIFO_COUNT = 0x70;
 const FIFO_R_W = 0x72;
 const REG_BANK_SEL = 0x7f;
-// Bank 1, §9
+// Bank 1
 const SELF_TEST_GYRO = 0x02;
 const SELF_TEST_ACCEL = 0x0e;
-// Bank 2, §10
+// Bank 2
 const GYRO_SMPLRT_DIV = 0x00; // GYRO_CONFIG_1, GYRO_CONFIG_2 follow
 const GYRO_CONFIG_2 = 0x02;
 const ODR_ALIGN_EN = 0x09;
@@ -45,6 +46,8 @@ const ACCEL_CONFIG = 0x14; // ACCEL_CONFIG_2 follows
 const ACCEL_CONFIG_2 = 0x15;
 
 const I2C_MST_EN = 0x20;
+const I2C_MST_RST = 0x02;
+const MAG_ATTEMPTS = 10;
 const FIFO_ON = 0x40;
 /** Best clock that there is, awake. */
 const AWAKE = 0x01;
@@ -56,7 +59,7 @@ const ALL_FIFOS = 0x1f;
 const INTERNAL_HZ = 1125;
 const FIFO_BYTES = 512;
 const MOTION_BYTES = 12;
-/** −3 dB of filters 1, 2, … (table 18 of accelerometers, table 16 of gyroscopes). */
+/** −3 dB of filters 1, 2, … (table under ACCEL_CONFIG; the gyroscope's under GYRO_CONFIG_1). */
 const ACC_BANDWIDTHS_HZ = [246, 111.4, 50.4, 23.9, 11.5, 5.7];
 /** Of filters 0, 1, … */
 const GYR_BANDWIDTHS_HZ = [196.6, 151.8, 119.5, 51.2, 23.9, 11.6, 5.7];
@@ -72,11 +75,15 @@ export const createIcm20948: ChipFactory = (parts) => {
   const gyrRange = rangeFor(GYR_RANGES, settings.gyrRangeDps);
   const acc = accelerometerAxes(rate.hz, accRange);
   const gyr = gyroscopeAxes(rate.hz, gyrRange);
-  const newest = createNewestReader(parts);
   let hasMag = false;
-  const frameBytes = () => MOTION_BYTES + (hasMag ? MAG_BYTES : 0);
-  const frames = createFrameReader(
-    fifoOf(parts, rate.hz, () => hasMag),
+  const decode = (bytes: Uint8Array) => decodeRecords(bytes, { acc, gyr }, hasMag);
+  const readNewest = createNewestReader(parts, () => hasMag, decode);
+  const fifo = createSampleReader(
+    framesOf(
+      createFifo(parts, rate.hz, () => hasMag, decode),
+      nowUs,
+    ),
+    3,
     nowUs,
   );
 
@@ -87,33 +94,23 @@ export const createIcm20948: ChipFactory = (parts) => {
     identify: async () => await identify(parts),
     async configure() {
       await wake(parts);
-      await writeRegisters(parts, [[USER_CTRL, I2C_MST_EN]]);
-      hasMag = await startMag(auxiliaryBus(parts));
+      hasMag = await connectMag(parts);
       await setRatesAndRanges(parts, rate, { acc: accRange.code, gyr: gyrRange.code });
       await writeRegisters(parts, [
         [INT_PIN_CFG, LATCH_INT],
         [INT_ENABLE_1, settings.dataReady || !settings.fifo ? DATA_RDY : 0],
         [INT_ENABLE_2, settings.fifo ? ALL_FIFOS : 0],
       ]);
-      if (settings.fifo) await frames.restart();
+      if (settings.fifo) await fifo.restart();
       else await bus.read(settings.address, INT_STATUS, 3); // the sample that waits was measured before these settings
     },
-    async read() {
-      const { bytes, knownUs, overflowed } = settings.fifo ? await frames.read() : await newest(hasMag);
-      const field = { frameBytes: frameBytes(), channels: 3, endian: 'big' } as const;
-      const values = [
-        decodeFrames(bytes, { ...field, offset: 0, scale: acc.scale }),
-        decodeFrames(bytes, { ...field, offset: 6, scale: gyr.scale }),
-        hasMag ? decodeMag(bytes, field.frameBytes, MOTION_BYTES) : new Float32Array(0),
-      ];
-      return { values, knownUs, overflowed };
-    },
+    read: () => (settings.fifo ? fifo.read() : readNewest()),
     /** After a reset it sleeps, and its master is off. */
     async isConfigured() {
       const found = await bus.read(settings.address, USER_CTRL, 4);
       return found[0] === (I2C_MST_EN | (settings.fifo ? FIFO_ON : 0)) && found[PWR_MGMT_1 - USER_CTRL] === AWAKE;
     },
-    /** §3.2 and §8.31: 333.87 LSB per °C, 0 at 21 °C. */
+    /** TEMP_OUT and its sensitivity: 333.87 LSB per °C, 0 at 21 °C. */
     async temperature() {
       return int16(await bus.read(settings.address, TEMP_OUT, 2), 0, 'big') / 333.87 + 21;
     },
@@ -134,12 +131,26 @@ async function identify(parts: ChipParts): Promise<Identity> {
 async function wake(parts: ChipParts): Promise<void> {
   await selectBank(parts, 0);
   await writeRegisters(parts, [[PWR_MGMT_1, 0x80]]);
-  await parts.sleep(100); // §3.4: registers can be read and written 100 ms after power-up
+  await parts.sleep(100); // registers can be read and written 100 ms after power-up
   await writeRegisters(parts, [
     [PWR_MGMT_1, AWAKE],
     [LP_CONFIG, 0x00], // no duty cycle: the master reads at each sample
   ]);
-  await parts.sleep(70); // §3.1: gyroscope's start-up 35 ms typical; twice that to be sure
+  await parts.sleep(70); // gyroscope's start-up: 35 ms typical; twice that to be sure
+}
+
+/**
+ * The chip's reset does not reach the magnetometer: one that was in the middle of a transfer then does not answer until resets of the
+ * master have clocked it free. SparkFun's ICM-20948 library, which found that out, tries as often. @returns false when none answers
+ */
+async function connectMag(parts: ChipParts): Promise<boolean> {
+  await writeRegisters(parts, [[USER_CTRL, I2C_MST_EN]]);
+  for (let attempt = 1; attempt <= MAG_ATTEMPTS; attempt++) {
+    if (await startMag(auxiliaryBus(parts))) return true;
+    await writeRegisters(parts, [[USER_CTRL, I2C_MST_EN | I2C_MST_RST]]);
+    await parts.sleep(10);
+  }
+  return false;
 }
 
 /** @param ranges fields FS_SEL */
@@ -155,15 +166,31 @@ async function setRatesAndRanges(parts: ChipParts, rate: RateRow, ranges: { acc:
   });
 }
 
-function fifoOf(parts: ChipParts, framesPerSecond: number, hasMag: () => boolean): ByteFifo {
+/** Motion, and the magnetometer's bytes after it when there is one. */
+function recordBytes(hasMag: boolean): number {
+  return MOTION_BYTES + (hasMag ? MAG_BYTES : 0);
+}
+
+function decodeRecords(bytes: Uint8Array, { acc, gyr }: AccGyr, hasMag: boolean): Burst['values'] {
+  const field = { frameBytes: recordBytes(hasMag), channels: 3, endian: 'big' } as const;
+  return [
+    decodeFrames(bytes, { ...field, offset: 0, scale: acc.scale }),
+    decodeFrames(bytes, { ...field, offset: 6, scale: gyr.scale }),
+    hasMag ? decodeMag(bytes, field.frameBytes, MOTION_BYTES) : new Float32Array(0),
+  ];
+}
+
+type Decode = (records: Uint8Array) => Burst['values'];
+
+function createFifo(parts: ChipParts, perSecond: number, hasMag: () => boolean, decode: Decode): ByteFifo {
   const { bus, settings } = parts;
   return {
-    frameBytes: () => MOTION_BYTES + (hasMag() ? MAG_BYTES : 0),
+    frameBytes: () => recordBytes(hasMag()),
     sizeBytes: () => FIFO_BYTES,
-    framesPerSecond,
-    hasOverflowed: async () => ((await bus.read(settings.address, INT_STATUS, 3))[2] ?? 0) !== 0,
-    level: async () => await readTimed(parts, FIFO_COUNT, 2),
-    take: async (length) => await bus.read(settings.address, FIFO_R_W, length),
+    perSecond,
+    hasOverflowed: async () => (((await bus.read(settings.address, INT_STATUS, 3))[2] ?? 0) & ALL_FIFOS) !== 0,
+    count: () => readTimed(parts, FIFO_COUNT, 2),
+    take: async (bytes) => decode(await bus.read(settings.address, FIFO_R_W, bytes)),
     async restart() {
       await writeRegisters(parts, [[USER_CTRL, I2C_MST_EN]]);
       await bus.write(settings.address, FIFO_EN_1, [hasMag() ? 0x01 : 0x00, 0x1e]); // slave 0; accelerometer and gyroscope
@@ -182,17 +209,18 @@ function fifoOf(parts: ChipParts, framesPerSecond: number, hasMag: () => boolean
  * Without the FIFO: status, sample and the master's data in one transaction, during which the chip holds the data registers still.
  * The master is not in step with that flag, so a measurement that it repeats is known by being equal to the one before.
  */
-function createNewestReader(parts: ChipParts): (hasMag: boolean) => Promise<Frames> {
+function createNewestReader(parts: ChipParts, hasMag: () => boolean, decode: Decode): () => Promise<Burst> {
   let lastMag = '';
-  return async (hasMag) => {
+  return async () => {
     const { bytes, knownUs } = await readTimed(parts, INT_STATUS, NEWEST_BYTES);
-    if (((bytes[1] ?? 0) & DATA_RDY) === 0) return { bytes: new Uint8Array(0), knownUs, overflowed: false };
+    if (((bytes[1] ?? 0) & DATA_RDY) === 0) return { values: decode(new Uint8Array(0)), knownUs, overflowed: false };
     const motion = bytes.subarray(ACCEL_XOUT_H - INT_STATUS, TEMP_OUT - INT_STATUS);
     const mag = bytes.slice(EXT_SLV_SENS_DATA - INT_STATUS);
     const data = mag.subarray(1, 7).join();
     if (data === lastMag) mag[0] = 0;
     lastMag = data;
-    return { bytes: hasMag ? Uint8Array.from([...motion, ...mag]) : motion, knownUs, overflowed: false };
+    const record = hasMag() ? Uint8Array.from([...motion, ...mag]) : motion;
+    return { values: decode(record), knownUs, overflowed: false };
   };
 }
 

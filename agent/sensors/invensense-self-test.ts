@@ -1,7 +1,8 @@
 /**
  * What InvenSense's self-tests come to. Response = output with the test on minus output with it off, at ± 250 °/s and, by part, ± 8 or
  * ± 2 g; each axis is compared with what the factory measured and burnt into the chip.
- * MPU-6050 (RS-MPU-6000A rev. 4.2, section 4.1; PS-MPU-6000A section 6.1): trim FT of 5 bits, |response − FT| ≤ 14 % of FT.
+ * MPU-6050 (RM-MPU-6000A rev. 4.2, self-test registers; PS-MPU-6000A, range of the change from factory trim):
+ * trim FT of 5 bits, |response − FT| ≤ 14 % of FT.
  * MPU-6500 and later (AN-MPU-9250A-03; the same rule in the maker's ICM-20948 driver): trim 2620 · 1.01^(code − 1),
  * response at least half of it, of the accelerometer at most one and a half; without a trim absolute limits.
  */

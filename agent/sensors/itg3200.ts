@@ -1,6 +1,6 @@
 /**
  * InvenSense ITG-3200 (and ITG-3205): a gyroscope alone, ± 2000 °/s, without a FIFO. Every sample must be fetched in its time.
- * Source: PS-ITG-3200A rev. 1.4, section 8 (registers); "§" below.
+ * Source: PS-ITG-3200A rev. 1.4, under the registers' names below.
  */
 import type { ChipFactory } from './chip.ts';
 import { gyroscopeAxes, type RangeRow } from './chip-tables.ts';
@@ -8,19 +8,19 @@ import { dividedRate, filterFor } from './invensense.ts';
 import { decodeFrames, int16, readTimed } from './registers.ts';
 import { identifyPart, type KnownPart } from './who-am-i.ts';
 
-const WHO_AM_I = 0x00; // §8.1: the address that the pins give
-const SMPLRT_DIV = 0x15; // §8.2; DLPF and full scale, interrupt configuration follow
-const INT_STATUS = 0x1a; // §8.5; temperature and the three axes follow
-const TEMP_OUT = 0x1b; // §8.6
-const PWR_MGM = 0x3e; // §8.7
+const WHO_AM_I = 0x00; // the address 110100 in bits 6 to 1; bit 0 says nothing
+const SMPLRT_DIV = 0x15; // DLPF and full scale, interrupt configuration follow
+const INT_STATUS = 0x1a; // temperature and the three axes follow
+const TEMP_OUT = 0x1b;
+const PWR_MGM = 0x3e;
 
-const INTERNAL_HZ = 1000; // with any filter but the widest, §8.3
-/** −3 dB of filters 1 to 6, §8.3. */
+const INTERNAL_HZ = 1000; // with any filter but the widest
+/** −3 dB of filters 1 to 6. */
 const BANDWIDTHS_HZ = [188, 98, 42, 20, 10, 5];
-/** The only full scale, §3.1 and §8.3: 14.375 LSB per °/s, field FS_SEL = 3. */
+/** The only full scale: 14.375 LSB per °/s, field FS_SEL = 3. */
 const RANGE: RangeRow = { full: 2000, code: 3, perLsb: 1 / 14.375 };
 const RAW_DATA_RDY = 0x01;
-/** LATCH_INT_EN, cleared by a read of INT_STATUS; RAW_RDY_EN, without which the status does not tell either (§8.4). */
+/** LATCH_INT_EN, cleared by a read of INT_STATUS; RAW_RDY_EN, without which the status does not tell either. */
 const INT_CFG = 0x21;
 const GYRO_OFFSET = 3;
 const STATUS_AND_DATA_BYTES = 9;
@@ -45,9 +45,9 @@ export const createItg3200: ChipFactory = (parts) => {
     async configure() {
       await bus.write(settings.address, PWR_MGM, [0x80]);
       await sleep(100);
-      await bus.write(settings.address, PWR_MGM, [0x01]); // gyroscope X's PLL as the clock, as §8.7 recommends
+      await bus.write(settings.address, PWR_MGM, [0x01]); // gyroscope X's PLL as the clock, as PWR_MGM recommends
       await bus.write(settings.address, SMPLRT_DIV, setup);
-      await sleep(70); // from power on to valid samples 50 ms, §3.1 "zero-rate output: start-up time"; and the filter's own
+      await sleep(70); // from power on to valid samples 50 ms ("Gyro start-up time"); and the filter's own
       await bus.read(settings.address, INT_STATUS, 1); // the sample that waits was measured before these settings
     },
     async read() {
@@ -61,7 +61,7 @@ export const createItg3200: ChipFactory = (parts) => {
       const found = await bus.read(settings.address, SMPLRT_DIV, setup.length);
       return setup.every((value, i) => found[i] === value);
     },
-    /** §3.2: 280 LSB per °C, −13200 at 35 °C. */
+    /** "Temperature sensor": 280 LSB per °C, −13200 at 35 °C. */
     async temperature() {
       return 35 + (int16(await bus.read(settings.address, TEMP_OUT, 2), 0, 'big') + 13_200) / 280;
     },

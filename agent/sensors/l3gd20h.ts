@@ -2,8 +2,10 @@
  * L3GD20H, and its forerunners L3GD20 and L3G4200D: a gyroscope only, ±250 (245), 500 or 2000 degrees per second.
  * Registers of a burst follow one another only when bit 7 of the register's number is set. The forerunners have no reset
  * command and no low rates: configure writes every register it uses, and identify refuses a rate that the part does not have.
- * Block data update is on, so no number is torn. The temperature register has no defined zero: there is no temperature.
- * Source: L3GD20H DocID023469 (§4.2 FIFO, §5.1.1 I2C, §7 registers, Table 4), L3GD20 DocID022116, L3G4200D DocID17116.
+ * Block data update is on, so no number is torn; without the FIFO, axes of a sample can be of two instants (see `gyr-acc-frame.ts`).
+ * The temperature register has no defined zero: there is no temperature.
+ * Source: L3GD20H DocID023469 and AN4506 (FIFO, I2C operation, registers, mechanical characteristics), L3GD20 DocID022116, L3G4200D
+ * DocID17116.
  */
 import { AppError } from '../../core/base/errors.ts';
 import type { Burst, Chip, ChipParts, Identity, SelfTest } from './chip.ts';
@@ -49,7 +51,7 @@ const OVRN = 0x40;
 const FSS = 0x1f;
 /** STATUS: new data on all axes. */
 const ZYXDA = 0x08;
-/** Turn-on time (Table 4 of the forerunners: 250 ms; the L3GD20H needs less). */
+/** Turn-on time (mechanical characteristics of the forerunners: 250 ms; the L3GD20H needs less). */
 const TURN_ON_MS = 250;
 
 /** DR of CTRL1, and LOW_ODR: only the L3GD20H has the rates below 100 Hz. */
@@ -72,7 +74,7 @@ const RANGES = [
 export function createL3gd20h(parts: ChipParts): Chip {
   const { bus, settings, sleep } = parts;
   const rate = nearestRate('L3GD20H', RATES, settings.rateHz);
-  const isLow = RATES.some(({ hz, isLow }) => hz === rate.hz && isLow);
+  const { isLow } = rate;
   // "250" names the range that the L3GD20H's datasheet calls 245.
   const range = rangeFor(RANGES, settings.gyrRangeDps <= 250 ? 245 : settings.gyrRangeDps);
   const gyr = gyroscopeAxes(rate.hz, range);
@@ -161,13 +163,13 @@ function createFifo(parts: ChipParts, gyr: Axes): SampleFifo {
   };
 }
 
-/** With the FIFO on, the address turns from OUT_Z_H back to OUT_X_L (§4.2.6). */
+/** With the FIFO on, the address turns from OUT_Z_H back to OUT_X_L (AN4506, retrieving data from the FIFO). */
 async function readSamples({ bus, settings }: ChipParts, gyr: Axes, samples: number): Promise<Float32Array> {
   return decodeAxes(await bus.read(settings.address, OUT_X_L | AUTO_INCREMENT, samples * 6), gyr);
 }
 
 /**
- * CTRL4 ST = 01 at ±2000 dps and 200 Hz. The datasheet gives a typical change only (Table 4: 530 dps); half to twice as much passes.
+ * CTRL4 ST = 01 at ±2000 dps and 200 Hz. The datasheet gives a typical change only (530 dps); half to twice as much passes.
  */
 async function selfTest(parts: ChipParts): Promise<SelfTest> {
   const gyr = gyroscopeAxes(200, RANGES[2]);

@@ -1,7 +1,8 @@
 /**
  * What ST's LSM6DS inertial sensors have in common, over two generations: control, status and output registers, rates, ranges, self-test.
  * How the FIFO stores samples differs and comes from `lsm6ds3.ts` and `lsm6dsox.ts`.
- * Block data update (BDU) is on: output registers are not updated between reads of the halves of a number, so none is torn.
+ * Block data update (BDU) is on: registers are not updated between reads of the halves of a number, so neither an output nor the FIFO's
+ * level is torn.
  * Source: LSM6DS3 datasheet DocID026899 and application note AN4650, LSM6DS3TR-C DocID030071 and AN5130, LSM6DSOX DS12814 and AN5272.
  */
 import type { Burst, Chip, ChipFactory, ChipParts, SelfTest } from './chip.ts';
@@ -61,9 +62,9 @@ const GYR_RANGES = [
   { full: 2000, code: 0x0c, perLsb: 70e-3 },
 ] as const;
 
-/** After SW_RESET, 50 µs (AN4650 §3.4.2); booting takes 20 ms, should the part just have got its power. */
+/** SW_RESET takes 50 µs; booting 20 ms, should the part just have got its power. */
 const RESET_MS = 20;
-/** The gyroscope's turn-on time is 80 ms at most (AN4650 §3.8); earlier samples are not stored. */
+/** The gyroscope's turn-on time is 80 ms at most; earlier samples are not stored. */
 const TURN_ON_MS = 100;
 
 export interface Lsm6dsPart extends KnownPart {
@@ -151,8 +152,8 @@ async function readOutputs(parts: ChipParts, both: AccGyr): Promise<Burst> {
 }
 
 /**
- * AN4650 §10, AN5130 §9 and AN5272 §13, one modality after the other with the other powered down: accelerometer ±4 g at 52 Hz (CTRL1_XL 0x38),
- * gyroscope ±2000 dps at 208 Hz (CTRL2_G 0x5C), positive sign; five samples without and five with the force.
+ * "Self-test" of AN4650, AN5130 and AN5272, one modality after the other with the other powered down: accelerometer ±4 g at 52 Hz
+ * (CTRL1_XL 0x38), gyroscope ±2000 dps at 208 Hz (CTRL2_G 0x5C), positive sign; five samples without and five with the force.
  */
 async function selfTest(parts: ChipParts, accG: Lsm6dsFamily['accSelfTestG']): Promise<SelfTest> {
   const { bus, settings, sleep } = parts;

@@ -1,7 +1,7 @@
 /**
  * LSM6DS3 and LSM6DS3TR-C. Their FIFO is of 16-bit words without marks: gyroscope x y z, accelerometer x y z, over and over. Which word
  * comes next is told by the pattern counter; a read begins only where it says gyroscope x, and takes whole samples.
- * Source: LSM6DS3 DocID026899 (§5.5 FIFO, §9.3–9.7 FIFO_CTRL1–5, §9.45–9.48 FIFO_STATUS1–4), LSM6DS3TR-C DocID030071, AN4650 §8, AN5130 §8.
+ * Source: LSM6DS3 DocID026899 and LSM6DS3TR-C DocID030071 (FIFO, FIFO_CTRL1–5, FIFO_STATUS1–4), AN4650 and AN5130 (FIFO).
  */
 import type { ChipParts } from './chip.ts';
 import { decodeGyrAcc, GYR_ACC_BYTES } from './gyr-acc-frame.ts';
@@ -51,14 +51,14 @@ export const createLsm6ds3 = createLsm6ds({
       mostPerTake: MOST_SAMPLES,
       level: () => readLevel(parts),
       async take(samples) {
-        // The address counter turns from FIFO_DATA_OUT_H back to FIFO_DATA_OUT_L (DocID026899 §5.5).
+        // The address counter turns from FIFO_DATA_OUT_H back to FIFO_DATA_OUT_L (AN4650, FIFO).
         const bytes = await parts.bus.read(parts.settings.address, FIFO_DATA_OUT_L, samples * GYR_ACC_BYTES);
         const whole = isFirst ? bytes.subarray(GYR_ACC_BYTES) : bytes;
         isFirst = false;
         return decodeGyrAcc(whole, both);
       },
       async restart() {
-        isFirst = true; // "the first sample acquired must be discarded" when the mode changes (§5.5)
+        isFirst = true; // "the first sample acquired must be discarded" when the mode changes (DocID026899, FIFO)
         await writeRegisters(parts, [
           [FIFO_CTRL5, 0],
           [FIFO_CTRL5, (rate.code << 3) | CONTINUOUS],

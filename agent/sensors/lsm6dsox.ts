@@ -1,7 +1,8 @@
 /**
- * LSM6DSO, LSM6DSOX and LSM6DSR. Their FIFO is of words of 7 bytes: a tag that says which sensor the six bytes after it are from.
+ * LSM6DSO, LSM6DSOX and LSM6DSR, but not LSM6DSO32: it answers with the same number and measures twice the range, so that its accelerations
+ * would come out as half (0.5 g at rest). Their FIFO is of words of 7 bytes: a tag that says which sensor the six bytes after it are from.
  * A tag with wrong parity, or of a sensor that is not stored, means that bytes were lost on the way: nothing of that read is used.
- * Source: LSM6DSOX DS12814 (§6.3 FIFO, §9.5–9.8 FIFO_CTRL1–4, §9.49–9.50 FIFO_STATUS1–2, §9.82 FIFO_DATA_OUT_TAG), AN5272 §9.
+ * Source: LSM6DSOX DS12814 (FIFO, FIFO_CTRL1–4, FIFO_STATUS1–2, FIFO_DATA_OUT_TAG), AN5272 (FIFO).
  */
 import type { Burst, ChipParts } from './chip.ts';
 import { type AccGyr, decodeAxes } from './gyr-acc-frame.ts';
@@ -16,7 +17,7 @@ const FIFO_STATUS1 = 0x3a;
 const FIFO_DATA_OUT_TAG = 0x78;
 
 const WORD_BYTES = 7;
-/** 3 kB without the tags (§6.3). */
+/** 3 kB without the tags. */
 const FIFO_WORDS = 512;
 /** FIFO_CTRL4, FIFO_MODE: when full, the newest word replaces the oldest. */
 const CONTINUOUS = 0x06;
@@ -48,7 +49,7 @@ export const createLsm6dsox = createLsm6ds({
     mostPerTake: MOST_WORDS,
     level: () => readLevel(parts),
     async take(words) {
-      // The address counter turns from FIFO_DATA_OUT_Z_H back to FIFO_DATA_OUT_TAG (AN5272 §9.4).
+      // The address counter turns from FIFO_DATA_OUT_Z_H back to FIFO_DATA_OUT_TAG (AN5272, FIFO).
       return sorted(await parts.bus.read(parts.settings.address, FIFO_DATA_OUT_TAG, words * WORD_BYTES), both);
     },
     restart: () =>

@@ -2,38 +2,39 @@
  * InvenSense MPU-6050, MPU-6500 and MPU-9250 with their relatives and clones: accelerometer and gyroscope, one sample of both at a time.
  * The magnetometer of the MPU-9250 is left alone. What differs between the dies goes by what answers, not by what is configured:
  * boards sold as MPU-6050 often carry another.
- * Sources: RS-MPU-6000A rev. 4.2 and PS-MPU-6000A rev. 3.4 (MPU-6050), RM-MPU-6500A rev. 2.1, RM-MPU-9250A rev. 1.6; "§" below is a
- * section of the first.
+ * Sources: register maps RM-MPU-6000A rev. 4.2 (MPU-6050), RM-MPU-6500A rev. 2.1 and RM-MPU-9250A rev. 1.6 under the registers' names
+ * below, and PS-MPU-6000A rev. 3.4.
  */
-import { type ByteFifo, createFrameReader, type Frames } from './byte-fifo.ts';
-import type { Chip, ChipFactory, ChipParts, SelfTest } from './chip.ts';
-import { type Axes, accelerometerAxes, gyroscopeAxes, rangeFor } from './chip-tables.ts';
-import { ACC_RANGES, dividedRate, filterFor, GYR_RANGES } from './invensense.ts';
+import type { Burst, Chip, ChipFactory, ChipParts, SelfTest } from './chip.ts';
+import { accelerometerAxes, gyroscopeAxes, rangeFor } from './chip-tables.ts';
+import type { AccGyr } from './gyr-acc-frame.ts';
+import { ACC_RANGES, type ByteFifo, dividedRate, filterFor, framesOf, GYR_RANGES } from './invensense.ts';
 import { judgeMpu6050, judgeMpu6500, type Response } from './invensense-self-test.ts';
 import { decodeFrames, int16, readTimed, writeRegisters } from './registers.ts';
+import { createSampleReader } from './sample-fifo.ts';
 import { meanAxes } from './self-test.ts';
 import { identifyPart, type KnownPart } from './who-am-i.ts';
 
 const SELF_TEST_GYRO = 0x00; // MPU-6500 and later, three registers
-const SELF_TEST = 0x0d; // MPU-6050: four registers (§4.1); later ones: accelerometer, three
-const SMPLRT_DIV = 0x19; // §4.2; CONFIG, GYRO_CONFIG, ACCEL_CONFIG and, later than the MPU-6050, ACCEL_CONFIG2 follow
-const FIFO_EN = 0x23; // §4.6
-const INT_PIN_CFG = 0x37; // §4.14
-const INT_ENABLE = 0x38; // §4.15
-const INT_STATUS = 0x3a; // §4.16; the data registers follow: accelerometer, temperature, gyroscope (§4.17 to 4.19)
-const TEMP_OUT = 0x41; // §4.18
-const USER_CTRL = 0x6a; // §4.27
-const PWR_MGMT_1 = 0x6b; // §4.28
-const FIFO_COUNT = 0x72; // §4.30: high byte first, which latches both
-const FIFO_R_W = 0x74; // §4.31
-const WHO_AM_I = 0x75; // §4.32
+const SELF_TEST = 0x0d; // MPU-6050: four registers; later ones: accelerometer, three
+const SMPLRT_DIV = 0x19; // CONFIG, GYRO_CONFIG, ACCEL_CONFIG and, later than the MPU-6050, ACCEL_CONFIG2 follow
+const FIFO_EN = 0x23;
+const INT_PIN_CFG = 0x37;
+const INT_ENABLE = 0x38;
+const INT_STATUS = 0x3a; // the data registers follow: accelerometer, temperature, gyroscope
+const TEMP_OUT = 0x41;
+const USER_CTRL = 0x6a;
+const PWR_MGMT_1 = 0x6b;
+const FIFO_COUNT = 0x72;
+const FIFO_R_W = 0x74;
+const WHO_AM_I = 0x75;
 
 const DATA_RDY = 0x01;
 const FIFO_OFLOW = 0x10;
 /** Latched until INT_STATUS is read: shorter pulses than a process wakes up for are lost. */
 const LATCH_INT = 0x20;
 const INTERNAL_HZ = 1000;
-/** Gyroscope X's PLL as the clock, which §4.28 recommends: the internal oscillator is off by percents. */
+/** Gyroscope X's PLL as the clock, which PWR_MGMT_1 recommends: the internal oscillator is off by percents. */
 const AWAKE = 0x01;
 const FIFO_FRAME_BYTES = 12;
 /** Temperature lies between the two sensors in the data registers, but not in the FIFO. */
@@ -41,7 +42,7 @@ const DATA_BYTES = 14;
 
 interface Die {
   readonly fifoBytes: number;
-  /** −3 dB of filters 1, 2, …: of both sensors where one register sets both (§4.3), of the wider sensor where there are two. */
+  /** −3 dB of filters 1, 2, …: of both sensors where CONFIG sets both, of the wider sensor where there are two. */
   readonly bandwidthsHz: readonly number[];
   readonly hasAccelConfig2: boolean;
   readonly temperature: { readonly lsbPerC: number; readonly zeroC: number };
@@ -59,10 +60,11 @@ const MPU6500: Die = {
   hasAccelConfig2: true,
   temperature: { lsbPerC: 333.87, zeroC: 21 },
 };
-/** DS-000143, table 4 and section on TEMP_OUT. */
+/** DS-000143; the kernel's inv_mpu6050 has the same numbers. */
 const ICM20689: Die = { ...MPU6500, temperature: { lsbPerC: 326.8, zeroC: 25 } };
 
-const CLONE = 'a number of clones: set sensors.fifo = false if its samples are wrong';
+/** Clones, and parts without a public register map. */
+const CLONE = 'also a number of clones: set sensors.fifo = false if its samples are wrong';
 
 const PARTS: Readonly<Record<number, KnownPart & { readonly die: Die }>> = {
   104: { part: 'MPU-6050', die: MPU6050 },
@@ -94,8 +96,12 @@ function createMpu(parts: ChipParts, name: string, wanted: string, expected: Die
     return [rate.code, filter, gyrRange.code << 3, accRange.code << 3, ...(die.hasAccelConfig2 ? [filter] : [])];
   }
 
-  const frames = createFrameReader(
-    fifoOf(parts, rate.hz, () => die.fifoBytes),
+  const fifo = createSampleReader(
+    framesOf(
+      createFifo(parts, { acc, gyr }, () => die),
+      nowUs,
+    ),
+    2,
     nowUs,
   );
 
@@ -119,17 +125,10 @@ function createMpu(parts: ChipParts, name: string, wanted: string, expected: Die
         [INT_PIN_CFG, LATCH_INT],
         [INT_ENABLE, signals | (settings.fifo ? FIFO_OFLOW : 0)],
       ]);
-      if (settings.fifo) await frames.restart();
+      if (settings.fifo) await fifo.restart();
       else await bus.read(settings.address, INT_STATUS, 1); // the sample that waits was measured before these settings
     },
-    async read() {
-      const { bytes, knownUs, overflowed } = settings.fifo ? await frames.read() : await readNewest(parts);
-      return {
-        values: decode(bytes, settings.fifo ? FIFO_FRAME_BYTES : DATA_BYTES, { acc, gyr }),
-        knownUs,
-        overflowed,
-      };
-    },
+    read: () => (settings.fifo ? fifo.read() : readNewest(parts, { acc, gyr })),
     async isConfigured() {
       const wanted = setup();
       const found = await bus.read(settings.address, SMPLRT_DIV, wanted.length);
@@ -144,15 +143,15 @@ function createMpu(parts: ChipParts, name: string, wanted: string, expected: Die
   };
 }
 
-function fifoOf(parts: ChipParts, framesPerSecond: number, sizeBytes: () => number): ByteFifo {
+function createFifo(parts: ChipParts, both: AccGyr, die: () => Die): ByteFifo {
   const { bus, settings } = parts;
   return {
     frameBytes: () => FIFO_FRAME_BYTES,
-    sizeBytes,
-    framesPerSecond,
+    sizeBytes: () => die().fifoBytes,
+    perSecond: both.acc.modality.sampleRateHz,
     hasOverflowed: async () => hasBit(await bus.read(settings.address, INT_STATUS, 1), FIFO_OFLOW),
-    level: async () => await readTimed(parts, FIFO_COUNT, 2),
-    take: async (length) => await bus.read(settings.address, FIFO_R_W, length),
+    count: () => readTimed(parts, FIFO_COUNT, 2),
+    take: async (bytes) => decode(await bus.read(settings.address, FIFO_R_W, bytes), FIFO_FRAME_BYTES, both),
     async restart() {
       await writeRegisters(parts, [
         [USER_CTRL, 0x00], // FIFO_RESET works only while the FIFO is off
@@ -167,22 +166,20 @@ function fifoOf(parts: ChipParts, framesPerSecond: number, sizeBytes: () => numb
 
 async function wake({ bus, settings, sleep }: ChipParts): Promise<void> {
   await bus.write(settings.address, PWR_MGMT_1, [0x80]);
-  await sleep(100); // §4.28
+  await sleep(100); // as the register map asks before other registers are written
   await bus.write(settings.address, PWR_MGMT_1, [AWAKE]);
   await sleep(80); // gyroscope's start-up: 30 ms typical, 35 ms of the MPU-6500; twice that to be sure
 }
 
-/** Status and sample in one transaction: the chip holds the data registers still during it (§4.17), so the flag is this sample's. */
-async function readNewest(parts: ChipParts): Promise<Frames> {
+/** Status and sample in one transaction: the chip holds the data registers still during it, so the flag is this sample's. */
+async function readNewest(parts: ChipParts, both: AccGyr): Promise<Burst> {
   const { bytes, knownUs } = await readTimed(parts, INT_STATUS, 1 + DATA_BYTES);
-  return { bytes: bytes.subarray(hasBit(bytes, DATA_RDY) ? 1 : bytes.length), knownUs, overflowed: false };
+  const sample = bytes.subarray(hasBit(bytes, DATA_RDY) ? 1 : bytes.length);
+  return { values: decode(sample, DATA_BYTES, both), knownUs, overflowed: false };
 }
 
-function decode(
-  bytes: Uint8Array,
-  frameBytes: number,
-  { acc, gyr }: { acc: Axes; gyr: Axes },
-): readonly Float32Array[] {
+/** The gyroscope comes last, whether the temperature lies between or not. */
+function decode(bytes: Uint8Array, frameBytes: number, { acc, gyr }: AccGyr): Burst['values'] {
   const field = { frameBytes, channels: 3, endian: 'big' } as const;
   return [
     decodeFrames(bytes, { ...field, offset: 0, scale: acc.scale }),

@@ -28,11 +28,17 @@ export function createReadPause(clock: Clock, pin: GpioInput | undefined): ReadP
     async wait(leastMs, latestMs, signal) {
       const beganMs = clock.nowMs();
       if (leastMs > 0) await clock.sleep(leastMs, signal);
-      const found = new AbortController();
-      wake = () => found.abort();
-      if ((await pin.read()) === 1) return;
-      const leftMs = latestMs - (clock.nowMs() - beganMs);
-      await clock.sleep(leftMs, AbortSignal.any([signal, found.signal])).catch(() => signal.throwIfAborted());
+      const over = new AbortController();
+      const end = () => over.abort();
+      wake = end;
+      signal.addEventListener('abort', end); // not AbortSignal.any: hundreds a second would pile up on a signal that lives for months
+      try {
+        if ((await pin.read()) === 1) return;
+        await clock.sleep(latestMs - (clock.nowMs() - beganMs), over.signal).catch(() => undefined); // woken: told apart below
+        signal.throwIfAborted();
+      } finally {
+        signal.removeEventListener('abort', end);
+      }
     },
   };
 }

@@ -5,13 +5,17 @@
  * that is late shows only to who looks before it.
  */
 
+import type { SampleClock } from './sample-clock.ts';
+
+export type ExpectedSamples = Pick<SampleClock, 'expectedUs' | 'rateHz'>;
+
 export interface ReadSchedule {
   /**
    * When to read again, stream time in microseconds, after a read that ended at `nowUs`.
    * @param found whether that read brought a sample
-   * @param expectedUs see `SampleClock`
+   * @param clock of the chip's fastest modality
    */
-  nextUs(nowUs: number, found: boolean, expectedUs: (afterUs: number) => number | null): number;
+  nextUs(nowUs: number, found: boolean, clock: ExpectedSamples): number;
   /** The longest pause that it makes, microseconds. */
   readonly intervalUs: number;
 }
@@ -20,6 +24,8 @@ export interface ReadSchedule {
 const FIFO_SHARE = 0.25;
 /** Windows, labels and faults wait no longer for samples. */
 const LONGEST_US = 100_000;
+/** Until the oscillator is known more reads tell sooner of it: a fraction of the interval. */
+const EAGER_SHARE = 0.25;
 /** Where reads are aimed, periods from the expected sample: uniform between the two. */
 const AIM = [-0.375, 0.125] as const;
 /** Without a FIFO: begin to look so early, and look again so often, in periods. */
@@ -35,8 +41,8 @@ export function createReadSchedule(
   if (chip.fifoSeconds === 0) {
     return {
       intervalUs: periodUs,
-      nextUs(nowUs, found, expectedUs) {
-        const dueUs = found ? (expectedUs(nowUs) ?? nowUs) - LOOK_EARLY * periodUs : nowUs;
+      nextUs(nowUs, found, clock) {
+        const dueUs = found ? (clock.expectedUs(nowUs) ?? nowUs) - LOOK_EARLY * periodUs : nowUs;
         return Math.max(nowUs + LOOK_AGAIN * periodUs, dueUs);
       },
     };
@@ -44,11 +50,12 @@ export function createReadSchedule(
   const intervalUs = Math.min(FIFO_SHARE * chip.fifoSeconds * 1e6, LONGEST_US);
   return {
     intervalUs,
-    nextUs(nowUs, _found, expectedUs) {
-      const sampleUs = expectedUs(nowUs + Math.max(0, intervalUs - periodUs));
-      if (sampleUs === null) return nowUs + intervalUs;
+    nextUs(nowUs, _found, clock) {
+      const pauseUs = clock.rateHz() === null ? EAGER_SHARE * intervalUs : intervalUs;
+      const sampleUs = clock.expectedUs(nowUs + Math.max(0, pauseUs - periodUs));
+      if (sampleUs === null) return nowUs + pauseUs;
       const aimedUs = sampleUs + (AIM[0] + random() * (AIM[1] - AIM[0])) * periodUs;
-      return Math.min(nowUs + intervalUs, Math.max(nowUs + intervalUs / 4, aimedUs));
+      return Math.min(nowUs + intervalUs, Math.max(nowUs + pauseUs / 4, aimedUs));
     },
   };
 }

@@ -25,7 +25,7 @@ const SLEW = 0.05;
 /** Times that are so far behind do not catch up by slewing: the chip runs at quite another rate than it was set to. */
 const JUMP_US = 100_000;
 /** Of arrivals, before the estimated rate is told. */
-const RATE_AFTER_US = 5_000_000;
+const RATE_AFTER_US = 8_000_000;
 /** Oscillators are off by some percents of the nominal period, and by little of what was estimated before. */
 const NOMINAL = { doubt: 0.1, holdsUs: 2_000_000 } as const;
 const ESTIMATED = { doubt: 0.0005, holdsUs: 10_000_000 } as const;

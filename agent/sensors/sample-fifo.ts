@@ -2,8 +2,8 @@
  * Reading a FIFO that is a queue of whole samples. What it gives is complete, or said not to be: after an overflow, after samples that
  * make no sense, and after a transaction that failed while samples were being taken, since nobody knows how many of them have left
  * the FIFO. In each case it is emptied and started again, and the burst says so.
- * Taking samples clears the flag of overflow on some chips, so one that happens between the look at the level and the taking would go
- * unseen. It is ruled out by time: no more can have come meanwhile than there was room for.
+ * An overflow can also happen between the look at the level and the taking, and on some chips taking samples clears its flag. It is
+ * ruled out by time: no more can have come meanwhile than there was room for; else by the flag, where that outlives the taking.
  */
 import type { Burst } from './chip.ts';
 
@@ -19,6 +19,8 @@ export interface SampleFifo {
   level(): Promise<{ readonly waiting: number | null; readonly knownUs: number }>;
   /** Takes `count`, oldest first; null when what came cannot be trusted. */
   take(count: number): Promise<Burst['values'] | null>;
+  /** Whether it has overflowed, by a flag that taking does not clear. Left out: what time does not rule out counts as lost. */
+  hasOverflowed?(): Promise<boolean>;
   /** Empties and starts it. */
   restart(): Promise<void>;
 }
@@ -47,11 +49,15 @@ export function createSampleReader(fifo: SampleFifo, modalities: number, nowUs: 
     return left + come > fifo.capacity;
   }
 
+  async function hasRunOver(left: number, sinceUs: number): Promise<boolean> {
+    return mayHaveRunOver(left, sinceUs) && (fifo.hasOverflowed === undefined || (await fifo.hasOverflowed()));
+  }
+
   async function takeAll(waiting: number, sinceUs: number): Promise<Burst['values'] | null> {
     const takes: Burst['values'][] = [];
     for (let left = waiting; left > 0; left -= fifo.mostPerTake) {
       const values = await fifo.take(Math.min(left, fifo.mostPerTake));
-      if (values === null || mayHaveRunOver(left, sinceUs)) return null;
+      if (values === null || (await hasRunOver(left, sinceUs))) return null;
       takes.push(values);
     }
     return Array.from({ length: modalities }, (_, modality) =>

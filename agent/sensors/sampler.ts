@@ -171,7 +171,7 @@ class ChipSampler implements Sampler {
     const { chip, dataReady } = this.#parts;
     const nowUs = this.#parts.nowUs();
     if (dataReady === undefined) {
-      const dueUs = this.#schedule.nextUs(nowUs, this.#foundSamples, this.#tracks.expectedUs);
+      const dueUs = this.#schedule.nextUs(nowUs, this.#foundSamples, this.#tracks.clock());
       return await pause.wait(0, (dueUs - nowUs) / 1000, signal);
     }
     const intervalMs = this.#schedule.intervalUs / 1000;
@@ -286,7 +286,7 @@ class ChipSampler implements Sampler {
     const pauseMs = backoffMs(this.#failures - 1, BACKOFF, this.#parts.random);
     if (this.#failingSinceUs === null || this.#watch.isRaised('unplugged')) return pauseMs;
     const leftMs = (this.#failingSinceUs + UNPLUGGED_AFTER_US - this.#parts.nowUs()) / 1000;
-    return leftMs > 0 ? Math.min(pauseMs, leftMs) : pauseMs;
+    return leftMs > 0 ? Math.min(pauseMs, leftMs + 1) : pauseMs; // the clock's grain
   }
 }
 

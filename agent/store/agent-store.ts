@@ -1,63 +1,87 @@
 /**
  * Everything a board keeps: the raw stream, its windows, the learner's checkpoint, the updates on their way.
  * Each method that writes is one transaction; killed anywhere, the file holds a state from between two calls.
- * The acquisition process and the learner process may each open the same file. All failures are AppError 'storage-failed'.
+ * The acquisition process and the learner process may each open the same file.
+ * All failures are AppError `storage-failed`, or `storage-full` when the disk is: then the same call may succeed later.
  */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type Log, silentLog } from '../../core/base/log.ts';
-import type { SampleBlock } from '../../core/stream/event.ts';
+import type { SampleBlock, StreamEvent } from '../../core/stream/event.ts';
 import type { Receipt } from '../../core/wire/downlink.ts';
 import { type Checkpoint, checkpointTable, type WindowUse } from './checkpoint.ts';
 import { chunkTable } from './chunks.ts';
-import { openDb, withStorageErrors } from './db.ts';
+import { compact, openDb, openDbReadOnly, withStorageErrors } from './db.ts';
+import { faultTable, type StoredFault } from './faults.ts';
+import {
+  createIngest,
+  type Ingest,
+  type IngestBatch,
+  type IngestLimits,
+  type IngestOutcome,
+  type IngestPosition,
+  type IngestTables,
+  type StoredHeader,
+  userKey,
+} from './ingest.ts';
+import { labelTable } from './labels.ts';
+import type { LossCount } from './losses.ts';
 import { type OutboxKey, type OutboxRow, type OutboxTable, type OutgoingUpdate, outboxTable } from './outbox.ts';
-import { type Db, transaction } from './transaction.ts';
+import { withLabels } from './recorded-stream.ts';
+import type { StoreBounds } from './retention.ts';
+import { stateTable } from './state.ts';
+import { type Db, isFull, transaction } from './transaction.ts';
 import { type MeasuredWindow, type StoredWindow, type WindowQuery, windowTable } from './windows.ts';
 
-export type { Checkpoint, MeasuredWindow, OutboxRow, StoredWindow, WindowQuery };
-
-/** Where the windower and the sensor resume after a restart. */
-export interface IngestPosition {
-  /** Index of the next window to be cut. */
-  readonly nextIndex: number;
-  /** The stream is wanted from here on, microseconds. */
-  readonly resumeAtUs: number;
-  /** The stream has ended for good (replays only). */
-  readonly streamEnded: boolean;
-}
-
-export interface IngestBatch {
-  /** In order of time within a modality. Samples at or before the modality's last stored time are skipped. */
-  readonly blocks: readonly SampleBlock[];
-  /** Ignored where a window of that index is stored already. */
-  readonly windows: readonly MeasuredWindow[];
-  readonly position: IngestPosition;
-  /** Small state that must not run ahead of the stream or behind it. */
-  readonly state?: Readonly<Record<string, Uint8Array>>;
-}
+export type {
+  Checkpoint,
+  IngestBatch,
+  IngestOutcome,
+  IngestPosition,
+  LossCount,
+  MeasuredWindow,
+  OutboxRow,
+  StoreBounds,
+  StoredFault,
+  StoredWindow,
+  WindowQuery,
+};
 
 export interface AgentStore {
   /** All of the batch in one transaction. About once a second on a board. */
-  ingest(batch: IngestBatch): void;
+  ingest(batch: IngestBatch): IngestOutcome;
   /** Null before the first `ingest`. */
   ingestPosition(): IngestPosition | null;
+  /** Time of the newest sample that was stored, or refused at the cap, microseconds; null before the first. Stream time goes on after it. */
+  lastStoredUs(): number | null;
   /** The first `limit` windows that the query describes, ascending index. */
   nextWindows(query: WindowQuery & { readonly limit: number }): StoredWindow[];
   countWindows(query: WindowQuery): number;
-  /** Raw stream from `fromUs` on, in order of each chunk's first sample. */
+  /** Raw stream from `fromUs` on, in order of each chunk's first sample, up to the newest when reading begins. */
   readStream(fromUs: number): IterableIterator<SampleBlock>;
+  /** The same with the changes of label, as a sensor would give it (`core/stream/event.ts`); from `recordingHeader().sinceUs` on at the earliest. */
+  readRecording(fromUs: number): IterableIterator<StreamEvent>;
+  /** What the stream is of; null when no ingest said so. */
+  recordingHeader(): StoredHeader | null;
+  /** The newest `limit` faults, oldest first. */
+  faults(limit: number): StoredFault[];
+  /** What was not stored or not kept, over all runs of the program. */
+  losses(): LossCount[];
 
   /** Null before the first `commitTraining`. */
   checkpoint(): Checkpoint | null;
   /** Checkpoint, outbox row and the use of the windows (their indices) in one transaction. Fails when a window was used before. */
   commitTraining(checkpoint: Checkpoint, update: OutgoingUpdate, usedWindows: readonly number[]): void;
-  /** Which window went into which update, ascending index. */
+  /** Which window went into which update, ascending index, from the oldest window that is kept on. */
   windowUses(): WindowUse[];
 
   /** Updates whose fate is open, ascending (round, seq). */
   pending(): OutboxRow[];
+  /** On a full disk the attempt is not counted. */
   recordAttempt(key: OutboxKey): void;
+  /** On a full disk the receipt is forgotten: the update is sent again. */
   recordReceipt(receipt: Receipt): void;
-  /** Takes the update out of the outbox and counts it; false when it was settled before. */
+  /** Takes the update out of the outbox and counts it; false when it was settled before, or the disk is full and it stays. */
   settle: OutboxTable['settle'];
   settled: OutboxTable['settled'];
 
@@ -66,58 +90,85 @@ export interface AgentStore {
   close(): void;
 }
 
+/** What another program may see of the store, beside a running agent or without one. */
+export type AgentReader = Pick<
+  AgentStore,
+  | 'ingestPosition'
+  | 'readRecording'
+  | 'recordingHeader'
+  | 'faults'
+  | 'losses'
+  | 'countWindows'
+  | 'checkpoint'
+  | 'pending'
+  | 'settled'
+  | 'close'
+>;
+
 export interface AgentStoreOptions {
   /** Default `normal`. */
   readonly durability?: 'normal' | 'full';
   /** False in the learner process: a damaged file is an error there, not its to replace. Default true. */
   readonly owner?: boolean;
+  /** How much is kept by whoever ingests. Default: everything, and a full disk is an error. */
+  readonly bounds?: StoreBounds;
   readonly log?: Log;
 }
 
-/** Opens or creates the board's database. */
+/** Opens or creates the board's database, and brings it within the bounds. */
 export function openAgentStore(path: string, options: AgentStoreOptions = {}): AgentStore {
-  const { durability = 'normal', owner = true, log = silentLog } = options;
-  return createAgentStore(openDb(path, { durability, owner, log }), path);
+  const { durability = 'normal', owner = true, bounds, log = silentLog } = options;
+  const db = openDb(path, { durability, owner, log });
+  const tables = tablesOf(db);
+  const limits = bounds === undefined ? null : { bounds, freeBytes: () => freeBytesAt(path), log };
+  const ingest = createIngest(db, tables, limits);
+  if (owner && unlessFull(false, ingest.fit)) compact(db, log);
+  return storeOver(db, path, tables, ingest);
 }
 
-/** Reserved key of `state`: position and last stored time per modality, JSON. */
-const INGEST_KEY = 'ingest';
-
-interface IngestState extends IngestPosition {
-  readonly lastUs: (number | null)[];
+/** Opens an existing database to read it. @throws AppError `storage-failed` when it is not there, or of another version of the program */
+export function openAgentReader(path: string): AgentReader {
+  return createAgentStore(openDbReadOnly(path), path);
 }
 
 /** The store over an open, migrated database. */
-export function createAgentStore(db: Db, path: string): AgentStore {
-  const chunks = chunkTable(db);
-  const windows = windowTable(db);
-  const checkpoints = checkpointTable(db);
-  const outbox = outboxTable(db);
-  const readState = db.prepare<[string], Buffer>('SELECT value FROM state WHERE key = ?').pluck();
-  const writeState = db.prepare(
-    'INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value',
-  );
-  const ingestState = (): IngestState | null => {
-    const bytes = readState.get(INGEST_KEY);
-    return bytes === undefined ? null : (JSON.parse(bytes.toString()) as IngestState);
+export function createAgentStore(db: Db, path: string, limits: IngestLimits | null = null): AgentStore {
+  const tables = tablesOf(db);
+  return storeOver(db, path, tables, createIngest(db, tables, limits));
+}
+
+interface AgentTables extends IngestTables {
+  readonly outbox: OutboxTable;
+}
+
+function tablesOf(db: Db): AgentTables {
+  return {
+    chunks: chunkTable(db),
+    windows: windowTable(db),
+    labels: labelTable(db),
+    faults: faultTable(db),
+    checkpoints: checkpointTable(db),
+    outbox: outboxTable(db),
+    state: stateTable(db),
   };
+}
+
+function storeOver(db: Db, path: string, tables: AgentTables, ingest: Ingest): AgentStore {
+  const { chunks, windows, labels, faults, checkpoints, outbox, state } = tables;
   return withStorageErrors<AgentStore>(path, {
-    ingest: ({ blocks, windows: cut, position, state = {} }) =>
-      transaction(db, () => {
-        const lastUs = (ingestState()?.lastUs ?? []).map((t) => t ?? Number.NEGATIVE_INFINITY);
-        chunks.append(blocks, lastUs);
-        windows.insert(cut);
-        for (const [key, bytes] of Object.entries(state)) writeState.run(userKey(key), bytes);
-        writeState.run(INGEST_KEY, Buffer.from(JSON.stringify({ ...position, lastUs })));
-      }),
-    ingestPosition() {
-      const known = ingestState();
-      if (known === null) return null;
-      return { nextIndex: known.nextIndex, resumeAtUs: known.resumeAtUs, streamEnded: known.streamEnded };
-    },
+    ingest: ingest.write,
+    ingestPosition: ingest.position,
+    lastStoredUs: ingest.lastStoredUs,
     nextWindows: windows.next,
     countWindows: windows.count,
     readStream: chunks.read,
+    readRecording(fromUs) {
+      const startUs = Math.max(fromUs, ingest.header()?.sinceUs ?? 0);
+      return withLabels(chunks.read(startUs), labels.read(startUs));
+    },
+    recordingHeader: ingest.header,
+    faults: faults.newest,
+    losses: ingest.losses,
     checkpoint: checkpoints.read,
     commitTraining: (checkpoint, update, usedWindows) =>
       transaction(db, () => {
@@ -127,18 +178,30 @@ export function createAgentStore(db: Db, path: string): AgentStore {
       }),
     windowUses: checkpoints.uses,
     pending: outbox.pending,
-    recordAttempt: outbox.recordAttempt,
-    recordReceipt: outbox.recordReceipt,
-    settle: outbox.settle,
+    recordAttempt: (key) => unlessFull(undefined, () => outbox.recordAttempt(key)),
+    recordReceipt: (receipt) => unlessFull(undefined, () => outbox.recordReceipt(receipt)),
+    settle: (...verdict) => unlessFull(false, () => outbox.settle(...verdict)),
     settled: outbox.settled,
     state(key) {
-      const bytes = readState.get(userKey(key));
-      return bytes === undefined ? null : new Uint8Array(bytes);
+      const bytes = state.read(userKey(key));
+      return bytes === null ? null : new Uint8Array(bytes);
     },
     close: () => void db.close(),
   });
 }
 
-function userKey(key: string): string {
-  return `user/${key}`;
+/** For what may as well be done later: on a full disk nothing is done. */
+function unlessFull<T>(otherwise: T, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (isFull(error)) return otherwise;
+    throw error;
+  }
+}
+
+/** What the disk of the database has left for users that are not root, bytes. */
+function freeBytesAt(path: string): number {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize;
 }

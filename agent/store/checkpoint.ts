@@ -2,6 +2,7 @@
  * What the learner resumes from, and which windows it has used (ARCHITECTURE §2, "one transaction is the truth").
  * Invariant: the cursor, the log of used windows and the outgoing update change together or not at all.
  */
+import { AppError } from '../../core/base/errors.ts';
 import { bytesOf, floatsOf } from './float-blob.ts';
 import type { Db } from './transaction.ts';
 
@@ -28,10 +29,17 @@ export interface CheckpointTable {
   read(): Checkpoint | null;
   /** Call inside a transaction, as the next. */
   write(checkpoint: Checkpoint): void;
-  /** Throws when one of the windows has been used before. */
+  /** Index of the last window used, −1 before the first. */
+  cursor(): number;
+  /**
+   * Throws when one of the windows has been used before, or passed over: the cursor says so even where the log has forgotten, since
+   * indices are given once and the cursor never goes back.
+   */
   logUse(windowIndices: readonly number[], key: { readonly round: number; readonly seq: number }): void;
-  /** Every use so far, ascending index. */
+  /** The uses that are kept, ascending index. */
   uses(): WindowUse[];
+  /** Shortens the log to windows from `beforeIndex` on. */
+  forgetUses(beforeIndex: number): void;
 }
 
 export interface WindowUse {
@@ -61,6 +69,10 @@ export function checkpointTable(db: Db): CheckpointTable {
     'REPLACE INTO checkpoint (id, round, cursor, seq, model_version, params, residual, own, history) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const use = db.prepare('INSERT INTO training_log (window_index, round, seq) VALUES (?, ?, ?)');
+  const cursor = db.prepare<[], number>('SELECT cursor FROM checkpoint').pluck();
+  const forget = db.prepare<[number]>(
+    'DELETE FROM training_log WHERE window_index < ? AND window_index <= (SELECT cursor FROM checkpoint)',
+  );
   const uses = db.prepare<[], WindowUse>(
     'SELECT window_index AS windowIndex, round, seq FROM training_log ORDER BY window_index',
   );
@@ -79,9 +91,18 @@ export function checkpointTable(db: Db): CheckpointTable {
       const arrays = [params, residual, own, history].map(bytesOf);
       replace.run(round, cursor, seq, modelVersion, ...arrays);
     },
+    cursor: () => cursor.get() ?? -1,
     logUse(windowIndices, { round, seq }) {
-      for (const index of windowIndices) use.run(index, round, seq);
+      const last = cursor.get() ?? -1;
+      for (const index of windowIndices) {
+        if (index <= last)
+          throw new AppError('storage-failed', `window ${index} has been used before: the cursor is at ${last}`, {
+            where: db.name,
+          });
+        use.run(index, round, seq);
+      }
     },
     uses: () => uses.all(),
+    forgetUses: (beforeIndex) => void forget.run(beforeIndex),
   };
 }

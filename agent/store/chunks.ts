@@ -8,17 +8,30 @@ import { bytesOf, floatsOf } from './float-blob.ts';
 import type { Db } from './transaction.ts';
 
 /** A chunk closes when it spans this long. */
-const CHUNK_US = 1_000_000;
+export const CHUNK_US = 1_000_000;
 /** Modalities that fit in a chunk's id. */
 export const MAX_MODALITIES = 16;
 const PER_TIME = BigInt(MAX_MODALITIES);
 
+/** Chunks that are read at a time: no snapshot is held between, or the write-ahead log would grow with a reader's patience. */
+const READ_AT_ONCE = 64;
+
 export interface ChunkTable {
-  /** Appends the samples later than `lastUs[modality]` and moves those times forward in place. Call inside a transaction. */
-  append(blocks: readonly SampleBlock[], lastUs: number[]): void;
-  /** Stored chunks in order of their first sample, from the one at or after `fromUs`. Owned by the caller. */
+  /** Call inside a transaction, as the next. */
+  insert(runs: readonly SampleRun[]): void;
+  /** Removes the oldest chunks, at most `limit`, of those that begin before `beforeUs`. */
+  dropOldest(limit: number, beforeUs: number): { readonly chunks: number; readonly samples: number };
+  /** First time of the oldest chunk, null when there is none. */
+  oldestUs(): number | null;
+  /**
+   * Chunks in order of their first sample, from the first at or after `fromUs` to the newest when reading begins. Owned by the
+   * caller. What retention removes meanwhile is left out.
+   */
   read(fromUs: number): IterableIterator<SampleBlock>;
 }
+
+/** The new samples of one modality. */
+export type SampleRun = Omit<SampleBlock, 'kind'>;
 
 interface ChunkRow {
   readonly id: bigint;
@@ -30,12 +43,26 @@ interface ChunkRow {
 
 export function chunkTable(db: Db): ChunkTable {
   const insert = db.prepare('INSERT INTO chunks (id, samples, channels, times, "values") VALUES (?, ?, ?, ?, ?)');
-  const select = db.prepare<[bigint], ChunkRow>('SELECT * FROM chunks WHERE id >= ? ORDER BY id').safeIntegers(true);
+  const select = db
+    .prepare<[bigint, bigint], ChunkRow>(
+      `SELECT * FROM chunks WHERE id >= ? AND id <= ? ORDER BY id LIMIT ${READ_AT_ONCE}`,
+    )
+    .safeIntegers(true);
+  const ends = db
+    .prepare<[], { oldest: bigint | null; newest: bigint | null }>(
+      'SELECT (SELECT min(id) FROM chunks) AS oldest, (SELECT max(id) FROM chunks) AS newest',
+    )
+    .safeIntegers(true);
+  const victims = db
+    .prepare<[limit: number, before: bigint], { last: bigint | null; chunks: bigint; samples: bigint | null }>(
+      `SELECT max(id) AS last, count(*) AS chunks, sum(samples) AS samples
+       FROM (SELECT id, samples FROM chunks ORDER BY id LIMIT ?) WHERE id < ?`,
+    )
+    .safeIntegers(true);
+  const remove = db.prepare<[bigint]>('DELETE FROM chunks WHERE id <= ?');
   return {
-    append(blocks, lastUs) {
-      for (const modality of new Set(blocks.map((block) => block.modality))) {
-        const merged = mergeNew(blocks, modality, lastUs[modality] ?? Number.NEGATIVE_INFINITY);
-        const { tUs, values } = merged;
+    insert(runs) {
+      for (const { modality, tUs, values } of runs) {
         const channels = values.length / Math.max(1, tUs.length);
         for (let from = 0; from < tUs.length; ) {
           const to = chunkEnd(tUs, from);
@@ -47,24 +74,56 @@ export function chunkTable(db: Db): ChunkTable {
             packTimes(tUs.subarray(from, to)),
             bytesOf(part),
           );
-          lastUs[modality] = Number(tUs[to - 1]);
           from = to;
         }
       }
     },
+    dropOldest(limit, beforeUs) {
+      const before = beforeUs === Number.POSITIVE_INFINITY ? GREATEST_ID : idOf(Math.floor(beforeUs), 0);
+      const found = victims.get(limit, before);
+      if (found === undefined || found.last === null) return { chunks: 0, samples: 0 };
+      remove.run(found.last);
+      return { chunks: Number(found.chunks), samples: Number(found.samples) };
+    },
+    oldestUs() {
+      const { oldest = null } = ends.get() ?? {};
+      return oldest === null ? null : Number(oldest / PER_TIME);
+    },
     *read(fromUs) {
-      for (const row of select.iterate(idOf(fromUs, 0))) {
-        const modality = Number(row.id % PER_TIME);
-        const tUs = unpackTimes(row.times, Number(row.id / PER_TIME), Number(row.samples));
-        yield { kind: 'samples', modality, tUs, values: floatsOf(row.values) };
+      const end = ends.get()?.newest ?? null;
+      let from = idOf(Math.floor(fromUs), 0);
+      while (end !== null && from <= end) {
+        const rows = select.all(from, end);
+        for (const row of rows) yield blockOf(row);
+        from = (rows.at(-1)?.id ?? end) + 1n;
       }
     },
   };
 }
 
+function blockOf(row: ChunkRow): SampleBlock {
+  const modality = Number(row.id % PER_TIME);
+  const tUs = unpackTimes(row.times, Number(row.id / PER_TIME), Number(row.samples));
+  return { kind: 'samples', modality, tUs, values: floatsOf(row.values) };
+}
+
+const GREATEST_ID = 2n ** 63n - 1n;
+
 /** In 64 bits: a time since 1970 in microseconds, times 16, is beyond what a number holds exactly. */
 function idOf(tUs: number, modality: number): bigint {
   return BigInt(tUs) * PER_TIME + BigInt(modality);
+}
+
+/** What of `blocks` is later than `lastUs[modality]`, one run per modality. Moves those times forward in place. */
+export function newSamples(blocks: readonly SampleBlock[], lastUs: number[]): SampleRun[] {
+  const runs: SampleRun[] = [];
+  for (const modality of new Set(blocks.map((block) => block.modality))) {
+    const run = mergeNew(blocks, modality, lastUs[modality] ?? Number.NEGATIVE_INFINITY);
+    if (run.tUs.length === 0) continue;
+    runs.push({ modality, ...run });
+    lastUs[modality] = Number(run.tUs.at(-1));
+  }
+  return runs;
 }
 
 /** The blocks of one modality as one run, without the samples at or before `lastUs`. */

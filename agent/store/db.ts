@@ -3,12 +3,13 @@
  * Two processes share it (acquisition writes the stream, the learner writes checkpoints), hence WAL and a busy timeout.
  * Invariant: a damaged file never stops the board twice. Its owner moves it aside and starts a fresh one.
  */
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
-import { migrate } from './migrations.ts';
-import type { Db } from './transaction.ts';
+import { assertNewestSchema, migrate } from './migrations.ts';
+import { type Db, isFull } from './transaction.ts';
 
 export interface DbOptions {
   /** `normal`: power loss may take the last second of the stream, never consistency. `full`: it takes nothing. */
@@ -26,6 +27,11 @@ const BUSY_TIMEOUT_MS = 10_000;
 const PAGE_BYTES = 1024;
 /** Pages in the write-ahead log before they are copied into the file: 4 MiB. */
 const CHECKPOINT_PAGES = 4096;
+/** What the log takes on the disk. A reader may make it longer for a while; it is cut back to this, and stays allocated. */
+export const WAL_BYTES = CHECKPOINT_PAGES * (PAGE_BYTES + 24) + 32; // SQLite file format §4.1
+/** Damaged files that are kept: the newest. */
+const MOST_QUARANTINED = 2;
+const COMPANIONS = ['', '-wal', '-shm'];
 const DAMAGED = /^SQLITE_(NOTADB|CORRUPT)/;
 
 /** Opens (creates, migrates) the file. AppError 'storage-failed' when that is impossible. */
@@ -41,6 +47,37 @@ export function openDb(path: string, options: DbOptions): Db {
     return tryOpen(path, options);
   } catch (error) {
     throw asStorageError(error, path);
+  }
+}
+
+/**
+ * Opens a file that is there, beside its owner or without one, to read it.
+ * @throws AppError `storage-failed` when that is impossible, or the schema is not this program's
+ */
+export function openDbReadOnly(path: string): Db {
+  try {
+    const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+    try {
+      assertNewestSchema(db);
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    throw asStorageError(error, path);
+  }
+}
+
+/** Gives free pages back to the disk. Takes seconds, and as much free disk as is kept: before sampling begins, if at all. */
+export function compact(db: Db, log: Log): void {
+  try {
+    db.exec('VACUUM');
+    db.pragma('wal_checkpoint(TRUNCATE)');
+    log.info({ path: db.name }, 'database compacted');
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    log.warn({ path: db.name }, 'database not compacted: the disk has no room for that');
   }
 }
 
@@ -72,7 +109,7 @@ function asStorageError(error: unknown, path: string): unknown {
     });
   }
   if (!(error instanceof Sqlite.SqliteError)) return error;
-  return new AppError('storage-failed', `database: ${error.message}`, {
+  return new AppError(isFull(error) ? 'storage-full' : 'storage-failed', `database: ${error.message}`, {
     where: path,
     hint: hintFor(error.code),
     cause: error,
@@ -85,6 +122,7 @@ function tryOpen(path: string, options: DbOptions): Db {
     db.pragma(`page_size = ${PAGE_BYTES}`); // takes effect in a fresh file only
     db.pragma('journal_mode = WAL');
     db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.pragma(`journal_size_limit = ${WAL_BYTES}`);
     db.pragma(`synchronous = ${options.durability}`);
     if (options.owner) assertSound(db);
     migrate(db);
@@ -105,12 +143,19 @@ function isDamage(error: unknown): boolean {
   return error instanceof Sqlite.SqliteError && DAMAGED.test(error.code);
 }
 
-/** Renames the file and its companions to the first free `.corrupt-N`; returns the new name. */
+/** Renames the file and its companions to `.corrupt-N`, N greater than any before; forgets all but the newest of them. Returns the new name. */
 function quarantine(path: string): string {
-  let n = 1;
-  while (existsSync(`${path}.corrupt-${n}`)) n++;
-  const target = `${path}.corrupt-${n}`;
-  for (const suffix of ['', '-wal', '-shm']) {
+  const prefix = `${basename(path)}.corrupt-`;
+  const folder = dirname(path);
+  const numbers = readdirSync(folder)
+    .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
+    .map((name) => Number(name.slice(prefix.length)));
+  const number = Math.max(0, ...numbers) + 1;
+  for (const old of numbers.filter((n) => n <= number - MOST_QUARANTINED)) {
+    for (const suffix of COMPANIONS) rmSync(join(folder, `${prefix}${old}${suffix}`), { force: true });
+  }
+  const target = join(folder, `${prefix}${number}`);
+  for (const suffix of COMPANIONS) {
     if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
   }
   return target;

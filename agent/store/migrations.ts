@@ -64,6 +64,21 @@ const STEPS: readonly string[] = [
   ALTER TABLE checkpoint ADD COLUMN own BLOB NOT NULL DEFAULT x'';
   ALTER TABLE checkpoint ADD COLUMN history BLOB NOT NULL DEFAULT x'';
   `,
+  `
+  CREATE TABLE labels (
+    t_us INTEGER PRIMARY KEY,     -- from here on until the next row
+    label TEXT                    -- NULL: none
+  );
+  CREATE TABLE faults (
+    id INTEGER PRIMARY KEY,
+    t_us INTEGER NOT NULL,
+    chip TEXT NOT NULL,
+    fault TEXT NOT NULL,
+    phase TEXT NOT NULL,          -- raised, cleared
+    modalities TEXT NOT NULL,     -- JSON, names
+    detail TEXT NOT NULL
+  );
+  `,
 ];
 
 /** Brings the file to the newest schema. AppError 'storage-failed' when a newer program has written it. */
@@ -79,6 +94,19 @@ export function migrate(db: Db): void {
     }
     for (const step of STEPS.slice(version)) db.exec(step);
     db.pragma(`user_version = ${STEPS.length}`);
+  });
+}
+
+/** @throws AppError `storage-failed` when the file is of an older or newer program */
+export function assertNewestSchema(db: Db): void {
+  const version = versionOf(db);
+  if (version === STEPS.length) return;
+  throw new AppError('storage-failed', `the database has schema ${version}, this program knows ${STEPS.length}`, {
+    where: db.name,
+    hint:
+      version > STEPS.length
+        ? 'Run the newer version of the program.'
+        : 'Start the agent once: it brings the file up to date.',
   });
 }
 

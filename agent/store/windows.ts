@@ -35,6 +35,16 @@ export interface WindowTable {
   /** At most `limit` windows, ascending index. */
   next(query: WindowQuery & { readonly limit: number }): MeasuredWindow[];
   count(query: WindowQuery): number;
+  /** Removes the oldest windows, at most `limit`, of those up to index `upTo` that begin before `beforeUs`. */
+  dropOldest(limit: number, upTo: number, beforeUs: number): DroppedWindows;
+  /** Index and start of the oldest window, null when there is none. */
+  oldest(): { readonly index: number; readonly tStartUs: number } | null;
+}
+
+export interface DroppedWindows {
+  readonly windows: number;
+  /** Those of them up to the learner's cursor: it is done with them. */
+  readonly used: number;
 }
 
 interface WindowRow {
@@ -58,6 +68,15 @@ export function windowTable(db: Db): WindowTable {
   const select = db.prepare<[...Usable, limit: number], WindowRow>(
     `SELECT idx, t_start_us, label, facts, body FROM windows JOIN window_values USING (idx) WHERE ${usable} ORDER BY idx LIMIT ?`,
   );
+  const oldest = db.prepare<[], { index: number; tStartUs: number }>(
+    'SELECT idx AS "index", t_start_us AS tStartUs FROM windows ORDER BY idx LIMIT 1',
+  );
+  const victims = db.prepare<[limit: number, upTo: number, beforeUs: number], DroppedWindows & { last: number | null }>(
+    `SELECT max(idx) AS last, count(*) AS windows, count(*) FILTER (WHERE idx <= (SELECT cursor FROM checkpoint)) AS used
+     FROM (SELECT idx, t_start_us FROM windows ORDER BY idx LIMIT ?) WHERE idx <= ? AND t_start_us < ?`,
+  );
+  const removeFacts = db.prepare<[number]>('DELETE FROM windows WHERE idx <= ?');
+  const removeBody = db.prepare<[number]>('DELETE FROM window_values WHERE idx <= ?');
   const count = db.prepare<Usable, number>(`SELECT count(*) FROM windows WHERE ${usable}`).pluck();
   return {
     insert(windows) {
@@ -68,6 +87,14 @@ export function windowTable(db: Db): WindowTable {
     },
     next: ({ limit, ...query }) => select.all(...bound(query), limit).map(fromRow),
     count: (query) => count.get(...bound(query)) ?? 0,
+    dropOldest(limit, upTo, beforeUs) {
+      const { last = null, windows = 0, used = 0 } = victims.get(limit, upTo, beforeUs) ?? {};
+      if (last === null) return { windows: 0, used: 0 };
+      removeFacts.run(last);
+      removeBody.run(last);
+      return { windows, used };
+    },
+    oldest: () => oldest.get() ?? null,
   };
 }
 

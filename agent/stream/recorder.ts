@@ -3,9 +3,9 @@
  * transaction writes. Nothing is stored here; what `take` returns is complete and consistent up to its position.
  */
 import type { WindowModality } from '../../core/stream/align.ts';
-import type { SampleBlock, StreamEvent, StreamHeader } from '../../core/stream/event.ts';
+import type { LabelChange, SampleBlock, StreamEvent, StreamHeader } from '../../core/stream/event.ts';
 import { createWindower, type WindowerStats } from '../../core/stream/windower.ts';
-import type { IngestBatch, IngestPosition } from '../store/agent-store.ts';
+import type { IngestBatch, IngestPosition, StoredFault } from '../store/agent-store.ts';
 import type { MeasuredWindow } from '../store/windows.ts';
 import { createJudge } from './judge.ts';
 
@@ -24,10 +24,14 @@ export interface RecorderOptions {
   readonly position: IngestPosition | null;
   /** Quality references of an earlier run, from `IngestBatch.state`. */
   readonly qualityState: Uint8Array | null;
+  /** Other small state that is stored with the stream. */
+  readonly state?: Readonly<Record<string, Uint8Array>>;
 }
 
 export interface Recorder {
   push(event: StreamEvent): void;
+  /** A sensor has failed or is well again. */
+  pushFault(fault: StoredFault): void;
   /** The stream is over: the last complete windows are cut. */
   end(): void;
   /** `flushSeconds` of stream have gathered. */
@@ -42,6 +46,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const judge = createJudge(modalities, options.qualityState);
   let blocks: SampleBlock[] = [];
   let windows: MeasuredWindow[] = [];
+  let labels: LabelChange[] = [];
+  let faults: StoredFault[] = [];
+  /** A run that goes on begins without a label, whatever the one before it had last; one that starts at the beginning has none to end. */
+  let isLabelTold = position === null;
   let takenUntilUs = position?.resumeAtUs ?? 0;
   let newestUs = takenUntilUs;
 
@@ -59,21 +67,36 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     push(event) {
       windower.push(event);
-      if (event.kind !== 'samples') return;
+      if (event.kind === 'label') {
+        labels.push(event);
+        isLabelTold = true;
+        return;
+      }
+      const lastUs = event.tUs.at(-1) ?? newestUs;
+      if (!isLabelTold && lastUs >= takenUntilUs) {
+        labels.push({ kind: 'label', tUs: Math.max(takenUntilUs, event.tUs[0] ?? lastUs), label: null });
+        isLabelTold = true;
+      }
       blocks.push(event);
-      newestUs = Math.max(newestUs, event.tUs.at(-1) ?? newestUs);
+      newestUs = Math.max(newestUs, lastUs);
     },
+    pushFault: (fault) => void faults.push(fault),
     end: () => windower.end(),
     due: () => newestUs - takenUntilUs >= options.flushSeconds * 1e6,
     take({ streamEnded }) {
       const batch = {
         blocks,
         windows,
+        labels,
+        faults,
+        header,
         position: { ...windower.position(), streamEnded },
-        state: { [QUALITY_STATE]: judge.state() },
+        state: { ...options.state, [QUALITY_STATE]: judge.state() },
       };
       blocks = [];
       windows = [];
+      labels = [];
+      faults = [];
       takenUntilUs = newestUs;
       return batch;
     },

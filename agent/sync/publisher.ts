@@ -52,8 +52,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
   let currentRound = -1;
 
   function settle(row: OutboxRow, outcome: 'counted' | 'rejected', reason?: string): void {
+    if (!store.settle(row, outcome, reason)) return; // on a full disk: the row stays, and is asked about again in its time
     schedule.forget(row);
-    if (!store.settle(row, outcome, reason)) return;
     const fields = { round: row.round, seq: row.seq, outcome, attempts: row.attempts };
     if (outcome === 'rejected') log.warn({ ...fields, reason }, 'update rejected');
     else log.info(fields, 'update counted');

@@ -33,12 +33,7 @@ export interface RoundRunner {
   isExhausted(plan: RoundPlan): boolean;
 }
 
-export function createRoundRunner(
-  trainer: RoundTrainer,
-  store: AgentStore,
-  log: Log,
-  onCommitted: () => void,
-): RoundRunner {
+export function createRoundRunner(trainer: RoundTrainer, store: AgentStore, log: Log): RoundRunner {
   let answered = -1;
   let underWay: { readonly round: number; readonly abort: AbortController } | null = null;
 
@@ -52,7 +47,6 @@ export function createRoundRunner(
         const result = await trainer.runRound(plan, global, abort.signal);
         answered = plan.round;
         log.debug({ round: plan.round, result }, 'round answered');
-        if (result === 'committed') onCommitted();
       } catch (error) {
         if (!abort.signal.aborted || signal.aborted) throw error;
         log.info({ round: plan.round, reason: String(abort.signal.reason) }, 'round given up');

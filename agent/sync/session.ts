@@ -21,7 +21,7 @@ import { encodeStatus } from '../../core/wire/messages.ts';
 import type { Topics } from '../../core/wire/topics.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import { createAnnouncer } from './announcer.ts';
-import { createPublisher } from './publisher.ts';
+import { createPublisher, type Publisher } from './publisher.ts';
 import { createReceiver, type Receiver } from './receiver.ts';
 import { createRoundRunner, type RoundRunner, type RoundTrainer, windowsFor } from './round-runner.ts';
 import { createWakeup, type Wakeup } from './wakeup.ts';
@@ -70,7 +70,7 @@ export function createSession(parts: SessionParts): Session {
   const outcome = createOutcome();
   const { announce } = createAnnouncer(parts);
   const publisher = createPublisher({ ...parts, resend, onSettled: wakeup.wake });
-  const rounds = createRoundRunner(trainer, store, log, publisher.wake);
+  const rounds = createRoundRunner(trainer, store, log);
   const receiver = createReceiver({
     ...parts,
     onReceipt: outcome.orFail(publisher.onReceipt),
@@ -86,7 +86,7 @@ export function createSession(parts: SessionParts): Session {
   let running: Promise<unknown> = Promise.resolve();
 
   async function run(signal: AbortSignal): Promise<void> {
-    await converse(receiver, rounds, wakeup, parts, signal);
+    await converse(receiver, rounds, publisher, wakeup, parts, signal);
     state = 'finished';
     await announce(state, FAREWELL_ATTEMPTS);
     log.info({ device: parts.device, round: receiver.plan()?.round }, 'session finished');
@@ -120,6 +120,7 @@ export function createSession(parts: SessionParts): Session {
 async function converse(
   receiver: Receiver,
   rounds: RoundRunner,
+  publisher: Publisher,
   wakeup: Wakeup,
   { log, refreshMs = REFRESH_MS }: Pick<SessionParts, 'log' | 'refreshMs'>,
   signal: AbortSignal,
@@ -128,7 +129,9 @@ async function converse(
     signal.throwIfAborted();
     const plan = receiver.plan();
     if (plan?.kind === 'finished' || (plan !== null && rounds.isExhausted(plan))) return;
-    const global = plan === null || rounds.isHandled(plan) ? null : receiver.globalFor(plan);
+    const isHandled = plan !== null && rounds.isHandled(plan);
+    if (isHandled) publisher.wake(); // whoever committed the update: it may have been a learner that died before it could say so
+    const global = plan === null || isHandled ? null : receiver.globalFor(plan);
     if (plan !== null && global !== null) {
       await rounds.run(plan, global, signal);
       continue;

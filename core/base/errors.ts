@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   'internal': { exit: 70, means: 'a defect of the program itself' },
   'output-failed': { exit: 73, means: 'an output file cannot be created' },
   'storage-failed': { exit: 74, means: 'a database cannot be read or written' },
+  'storage-full': { exit: 74, means: 'the disk has no room for a database' },
   'bus-no-answer': { exit: 74, means: 'a chip on the I2C bus does not answer' },
   'bus-hung': { exit: 74, means: 'the I2C bus is stuck: a transaction did not end' },
   'timeout': { exit: 75, means: 'something did not happen in the time allowed; trying again may help' },

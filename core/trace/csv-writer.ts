@@ -6,27 +6,52 @@ import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { AppError } from '../base/errors.ts';
-import type { RecordedModality, Recording } from './recording.ts';
+import type { StreamEvent, StreamModality } from '../stream/event.ts';
+import type { Recording } from './recording.ts';
 import { TIME_LIMIT_US } from './row-parser.ts';
 import { unitNamed } from './units.ts';
 
 /** Characters that are handed to the file at a time. */
 const CHUNK = 65_536;
 
+/** What the head of a trace file says. */
+export interface TraceHead {
+  readonly subject: string;
+  readonly modalities: readonly StreamModality[];
+  /** Whether there is a column for labels. */
+  readonly isLabelled: boolean;
+}
+
 /**
  * Writes `recording` to `path`, gzipped when the name ends in `.gz`. Labels that repeat the one before are left out.
  * Fails with `output-failed`, or with `internal` when the recording breaks its contract (units, order of time, finite values).
  */
 export async function writeRecording(recording: Recording, path: string): Promise<void> {
-  const text = Readable.from(chunksOf(recording), { objectMode: false });
+  const head = { ...recording, isLabelled: recording.labels.length > 0 };
+  const rows = rowsOf(head);
+  for (const [m, { tUs, values }] of recording.modalities.entries()) rows.waiting[m]?.push({ tUs, values, next: 0 });
+  rows.labels.push(...recording.labels);
+  await writeText(textOf(head, rowsBefore(rows, Infinity)), path);
+}
+
+/**
+ * Writes a stream as `writeRecording` writes a recording; whatever its length, memory holds a few blocks.
+ * @param events in order of their first instant
+ */
+export async function writeEvents(head: TraceHead, events: Iterable<StreamEvent>, path: string): Promise<void> {
+  await writeText(textOf(head, rowsOfEvents(head, events)), path);
+}
+
+async function writeText(chunks: Iterable<string>, path: string): Promise<void> {
+  const text = Readable.from(chunks, { objectMode: false });
   // The callback has nothing to do: an error of either stream surfaces where the last one is read.
   const bytes = path.endsWith('.gz') ? pipeline(text, createGzip(), () => undefined) : text;
   await writeFileAtomic(path, bytes).finally(() => bytes.destroy());
 }
 
-function* chunksOf(recording: Recording): Generator<string> {
-  let chunk = headOf(recording);
-  for (const row of rowsOf(recording)) {
+function* textOf(head: TraceHead, rows: Iterable<string>): Generator<string> {
+  let chunk = headText(head);
+  for (const row of rows) {
     chunk += `${row}\n`;
     if (chunk.length < CHUNK) continue;
     yield chunk;
@@ -35,7 +60,7 @@ function* chunksOf(recording: Recording): Generator<string> {
   yield chunk;
 }
 
-function headOf({ subject, modalities, labels }: Recording): string {
+function headText({ subject, modalities, isLabelled }: TraceHead): string {
   if (/[\r\n]/.test(subject)) throw broken('the subject holds a line break');
   const rates = modalities.map((modality) => `${modality.name}=${modality.sampleRateHz}`);
   const columns = modalities.flatMap(({ name, channels, unit }) => {
@@ -43,40 +68,79 @@ function headOf({ subject, modalities, labels }: Recording): string {
       throw broken(`modality '${name}' has the unit '${unit}', which is none of a recording`);
     return channels.map((channel) => `${name}_${channel}_${unit}`);
   });
-  const names = ['t_s', ...columns, ...(labels.length > 0 ? ['label'] : [])];
+  const names = ['t_s', ...columns, ...(isLabelled ? ['label'] : [])];
   return `# subject: ${subject}\n# rate_hz: ${rates.join(' ')}\n${names.join(',')}\n`;
 }
 
-/** One row for every instant at which there is a sample or a change of label. */
-function* rowsOf({ modalities, labels }: Recording): Generator<string> {
-  const next = modalities.map(() => 0);
-  const empty = modalities.map(({ channels }) => ','.repeat(channels.length));
-  let nextLabel = 0;
-  let labelCell = labels.length > 0 ? ',' : '';
-  let lastUs = -Infinity;
-  for (;;) {
-    let tUs = labels[nextLabel]?.tUs ?? Infinity;
-    for (const [m, modality] of modalities.entries()) tUs = Math.min(tUs, modality.tUs[next[m] as number] ?? Infinity);
-    if (tUs === Infinity) return;
-    if (!isTime(tUs) || tUs <= lastUs) throw broken(`time ${tUs} µs is not an integer after ${lastUs} µs`);
-    lastUs = tUs;
-    const change = labels[nextLabel];
-    if (change?.tUs === tUs) {
-      labelCell = `,${labelText(change.label)}`;
-      nextLabel++;
+/** What is known of the stream and not written yet. */
+interface Rows {
+  readonly modalities: readonly StreamModality[];
+  /** Per modality its runs of samples in order of time. */
+  readonly waiting: readonly Waiting[][];
+  readonly labels: { readonly tUs: number; readonly label: string | null }[];
+  labelCell: string;
+  lastUs: number;
+}
+
+/** Samples of one modality, those from `next` on not written yet. */
+interface Waiting {
+  readonly tUs: Float64Array;
+  readonly values: Float32Array;
+  next: number;
+}
+
+function rowsOf({ modalities, isLabelled }: TraceHead): Rows {
+  return {
+    modalities,
+    waiting: modalities.map(() => []),
+    labels: [],
+    labelCell: isLabelled ? ',' : '',
+    lastUs: -Infinity,
+  };
+}
+
+/** An event that begins at some time says that all before it is there. */
+function* rowsOfEvents(head: TraceHead, events: Iterable<StreamEvent>): Generator<string> {
+  const rows = rowsOf(head);
+  for (const event of events) {
+    if (event.kind === 'label') {
+      yield* rowsBefore(rows, event.tUs);
+      if (head.isLabelled) rows.labels.push(event);
+    } else if (event.tUs.length > 0) {
+      yield* rowsBefore(rows, event.tUs[0] as number);
+      rows.waiting[event.modality]?.push({ tUs: event.tUs, values: event.values, next: 0 });
     }
+  }
+  yield* rowsBefore(rows, Infinity);
+}
+
+/** One row for every instant before `endUs` at which there is a sample or a change of label. */
+function* rowsBefore(rows: Rows, endUs: number): Generator<string> {
+  const { modalities, waiting, labels } = rows;
+  const empty = modalities.map(({ channels }) => ','.repeat(channels.length));
+  for (;;) {
+    let tUs = labels[0]?.tUs ?? Infinity;
+    for (const [run] of waiting) if (run !== undefined) tUs = Math.min(tUs, run.tUs[run.next] ?? Infinity);
+    if (tUs >= endUs) return;
+    if (!isTime(tUs) || tUs <= rows.lastUs) throw broken(`time ${tUs} µs is not an integer after ${rows.lastUs} µs`);
+    rows.lastUs = tUs;
+    if (labels[0]?.tUs === tUs) rows.labelCell = `,${labelText(labels.shift()?.label ?? null)}`;
     let row = secondsText(tUs);
     for (const [m, modality] of modalities.entries()) {
-      const sample = next[m] as number;
-      const hasSample = modality.tUs[sample] === tUs;
-      row += hasSample ? cellsOf(modality, sample) : empty[m];
-      if (hasSample) next[m] = sample + 1;
+      const runs = waiting[m] as Waiting[];
+      const run = runs[0];
+      if (run === undefined || run.tUs[run.next] !== tUs) {
+        row += empty[m];
+        continue;
+      }
+      row += cellsOf(modality, run.values, run.next++);
+      if (run.next === run.tUs.length) runs.shift();
     }
-    yield row + labelCell;
+    yield row + rows.labelCell;
   }
 }
 
-function cellsOf({ name, values, channels }: RecordedModality, sample: number): string {
+function cellsOf({ name, channels }: StreamModality, values: Float32Array, sample: number): string {
   let cells = '';
   for (let i = sample * channels.length; i < (sample + 1) * channels.length; i++) {
     const value = values[i];

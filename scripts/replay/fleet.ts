@@ -131,7 +131,7 @@ function startBoard(
       },
       WHERE,
     ),
-    sensor: createReplaySensor(source, options.speed, systemClock),
+    source: { kind: 'recording', sensor: createReplaySensor(source, options.speed, systemClock) },
     learner: { kind: 'inside', networkFor },
     flushSeconds: options.speed === 'max' ? FLUSH_SECONDS_AT_MAX : 1,
     startup: 'require',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { test } from 'node:test';
-import { openAgentStore } from '../../agent/store/agent-store.ts';
+import { openAgentReader, openAgentStore } from '../../agent/store/agent-store.ts';
 import { AppError } from '../../core/base/errors.ts';
 import { type Log, silentLog } from '../../core/base/log.ts';
 import { measuredWindow, secondOfMotion, temporaryPath } from '../fixtures/stored-motion.ts';
@@ -62,13 +62,43 @@ test('damaged pages are found at open, and the file that was is kept for a perso
   reopened.close();
 });
 
+test('of the files that were moved aside the newest two are kept, with what belongs to them', (t) => {
+  const path = temporaryPath(t);
+  for (let n = 1; n <= 4; n++) {
+    writeFileSync(path, `not a database, number ${n}`.repeat(50));
+    writeFileSync(`${path}-wal`, '');
+    openAgentStore(path).close();
+  }
+  assert.deepEqual(
+    quarantined(path).filter((name) => !name.endsWith('-wal')),
+    ['board.db.corrupt-3', 'board.db.corrupt-4'],
+  );
+  assert.match(readFileSync(`${path}.corrupt-4`, 'utf8'), /number 4/);
+  assert.ok(!quarantined(path).includes('board.db.corrupt-1-wal'));
+});
+
 test('the learner, who does not own the file, leaves a damaged one alone and says so', (t) => {
   const path = temporaryPath(t);
   writeFileSync(path, 'not a database'.repeat(100));
   const isStorageError = (error: unknown) =>
     error instanceof AppError && error.code === 'storage-failed' && error.where === path;
   assert.throws(() => openAgentStore(path, { owner: false }), isStorageError);
+  assert.throws(() => openAgentReader(path), isStorageError);
   assert.deepEqual(quarantined(path), []);
+});
+
+test('damaged pages that only the learner meets: its call says so, the file stays for its owner to move aside', (t) => {
+  const path = temporaryPath(t);
+  fill(path);
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(0xa5, bytes.length / 4)); // the schema and the first pages are sound
+  const learner = openAgentStore(path, { owner: false });
+  t.after(() => learner.close());
+  const take = () => learner.nextWindows({ afterIndex: -1, classes: ['walk'], limit: 100 });
+  assert.throws(take, (error) => error instanceof AppError && error.code === 'storage-failed' && error.where === path);
+  assert.deepEqual(quarantined(path), []);
+  openAgentStore(path).close();
+  assert.ok(quarantined(path).includes('board.db.corrupt-1'));
 });
 
 test('a file of a newer program is refused, not quarantined', (t) => {

@@ -22,7 +22,7 @@ function failAt(n: number, db: Db): { db: Db; calls: () => number } {
         const member = Reflect.get(target, name) as unknown;
         if (typeof member !== 'function') return member;
         return (...args: unknown[]) => {
-          if (name === 'pluck') return counted(Reflect.apply(member, target, args) as T);
+          if (name === 'pluck' || name === 'safeIntegers') return counted(Reflect.apply(member, target, args) as T);
           if (++calls === n) throw new InjectedFault(`call ${n}`);
           return Reflect.apply(member, target, args) as unknown;
         };

@@ -1,6 +1,8 @@
 /** A board's session when links, brokers, aggregators and boards fail: every committed update is settled once, and counted at most once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AgentStore } from '../../agent/store/agent-store.ts';
+import type { RoundTrainer } from '../../agent/sync/session.ts';
 import { AppError } from '../../core/base/errors.ts';
 import { silentLog } from '../../core/base/log.ts';
 import { createMemoryBroker } from '../../core/link/memory.ts';
@@ -95,6 +97,28 @@ test('killed between commit and publish: the next life sends the update and does
   assert.deepEqual(board.trained, []);
   assert.deepEqual(settledSum(board), { counted: 1 });
 });
+
+test(
+  'a learner that dies between commit and answer, or belonged to an earlier life: its update is sent all the same',
+  LIMIT,
+  async (t) => {
+    const broker = createMemoryBroker();
+    const aggregator = await startAggregator(t, broker);
+    const trainer = (store: AgentStore): RoundTrainer => ({
+      async runRound(...asked) {
+        await committingTrainer(store).runRound(...asked);
+        return 'already-done';
+      },
+    });
+    const board = await startBoard(t, broker, { trainer });
+    await aggregator.openRound(planFor(0));
+    await aggregator.until(() => aggregator.counted.size === 1);
+    await committingTrainer(board.store).runRound(planFor(1), { version: 0 } as never, new AbortController().signal);
+    await aggregator.closeRound();
+    await aggregator.openRound(planFor(1));
+    await aggregator.until(() => aggregator.counted.size === 2);
+  },
+);
 
 test('killed after the update arrived and before its receipt: sent again, counted once', LIMIT, async (t) => {
   const broker = createMemoryBroker();

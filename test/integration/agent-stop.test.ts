@@ -54,7 +54,10 @@ test('a board that is stopped while its recording plays at recorded speed announ
   assert.ok(recording !== undefined);
   const agent = await startAgent({
     config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link: { url } }, 'test'),
-    sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
+    source: {
+      kind: 'recording',
+      sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
+    },
     learner: { kind: 'inside', networkFor: createNetworkCache() },
     flushSeconds: 1,
     startup: 'require',

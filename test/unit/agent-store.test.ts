@@ -28,6 +28,7 @@ function checkpointAt(round: number, cursor: number): Checkpoint {
 test('a fresh store is empty', (t) => {
   const store = openAgentStore(temporaryPath(t));
   assert.equal(store.ingestPosition(), null);
+  assert.equal(store.lastStoredUs(), null);
   assert.equal(store.checkpoint(), null);
   assert.deepEqual(store.pending(), []);
   assert.deepEqual(store.nextWindows({ afterIndex: -1, classes: CLASSES, limit: 10 }), []);
@@ -71,6 +72,7 @@ test('a resumed replay stores nothing twice: samples at or before the last store
   assert.equal(tUs.length, 150);
   assert.ok(tUs.every((time, i) => i === 0 || time > Number(tUs[i - 1])));
   assert.equal(streamOf(resumed, 1).tUs.length, 10);
+  assert.equal(resumed.lastStoredUs(), whole.tUs.at(-1));
   resumed.close();
 });
 

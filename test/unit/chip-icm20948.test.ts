@@ -91,7 +91,7 @@ test('says true rates, and lets the magnetometer keep up to 100 Hz', () => {
   }
   assert.throws(
     () => chipOn(createIcm20948, serveRegisters(), { rateHz: 4000 }),
-    (error: AppError) => error.code === 'config-invalid' && /4\.4 to 1125/.test(error.hint ?? ''),
+    (error: AppError) => error.code === 'config-invalid' && /4\.39 to 1125/.test(error.hint ?? ''),
   );
 });
 
@@ -119,6 +119,14 @@ test('reads frames of all three, the magnetometer only when it has measured anew
     Float32Array.from([655, 0, -655, 4, 5, 6, 10, 11, 12], (code) => ((code / 65.5) * Math.PI) / 180),
   );
   assert.deepEqual(field, Float32Array.of(15, -30, 45)); // 0.15 µT a step; Y and Z turned into the accelerometer's axes
+});
+
+test('resets the auxiliary bus and tries again when the magnetometer was in the middle of a transfer', async () => {
+  const { set } = await running({}, [IDLE, NACK, ...MAG_ANSWERS]);
+  assert.deepEqual(
+    set.filter((line) => line.startsWith('03') || line.startsWith('66')),
+    ['03 = 20', '03 = 22', '03 = 8c 10 89', '03 = 20', '66 = 01 1e', '03 = 60'],
+  );
 });
 
 test('goes on with accelerometer and gyroscope when no magnetometer answers', async () => {

@@ -1,4 +1,4 @@
-/** The MPU-6050 family's driver against RS-MPU-6000A, RM-MPU-6500A and AN-MPU-9250A-03, byte by byte. */
+/** The MPU-6050 family's driver against RM-MPU-6000A, RM-MPU-6500A and AN-MPU-9250A-03, byte by byte. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Chip, ChipSettings } from '../../agent/sensors/chip.ts';
@@ -111,7 +111,7 @@ test('takes the nearest rate, the filter below half of it, and says the true one
   for (const rateHz of [1, 2000]) {
     assert.throws(
       () => chipOn(createMpu6050, serveRegisters(), { rateHz }),
-      (error: AppError) => error.code === 'config-invalid' && /3\.9 to 1000/.test(error.hint ?? ''),
+      (error: AppError) => error.code === 'config-invalid' && /3\.91 to 1000/.test(error.hint ?? ''),
     );
   }
 });
@@ -170,6 +170,13 @@ test('takes a full FIFO for an overflow even when the flag does not say so', asy
   assert.deepEqual(served.take(), RESTART);
 });
 
+test('knows that the FIFO of the MPU-6500 is full at half of that', async () => {
+  const served = serveRegisters();
+  served.serve(0x3a, [NOTHING]);
+  served.serve(0x72, big(512));
+  assert.equal((await chipOn(createMpu6500, served).read()).overflowed, true);
+});
+
 test('throws away what it read while the FIFO overflowed', async () => {
   const { chip, served } = await running({ rateHz: 1000 }, 10_000); // a slow bus: ten samples a transaction
   served.serve(0x3a, [NOTHING], [OVERFLOW], [NOTHING]);
@@ -178,6 +185,29 @@ test('throws away what it read while the FIFO overflowed', async () => {
   const { values, overflowed } = await chip.read();
   assert.equal(overflowed, true);
   assert.equal(values[0]?.length, 0);
+});
+
+test('keeps what it read when the flag says that the FIFO did not overflow, though there was time for it', async () => {
+  const { chip, served } = await running({ rateHz: 1000 }, 10_000);
+  served.serve(0x72, big(960));
+  served.serve(0x74, new Array(960).fill(1));
+  const { values, overflowed } = await chip.read();
+  assert.equal(overflowed, false);
+  assert.equal(values[0]?.length, 80 * 3);
+  assert.deepEqual(served.takeReads(), ['3a × 1', '72 × 2', '74 × 960', '3a × 1']);
+});
+
+test('asks for the flag again when one more sample could not fit beside one that is half written', async () => {
+  for (const [bytes, asks] of [
+    [83 * 12 + 11, 0],
+    [84 * 12 + 11, 1],
+  ] as const) {
+    const { chip, served } = await running();
+    served.serve(0x72, big(bytes));
+    served.serve(0x74, new Array(bytes - 11).fill(1));
+    await chip.read();
+    assert.deepEqual(served.takeReads().slice(3), new Array(asks).fill('3a × 1'), `${bytes} bytes`);
+  }
 });
 
 test('does not ask for the flag again when the FIFO cannot have filled', async () => {

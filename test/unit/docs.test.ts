@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { agentCommand } from '../../agent/cli.ts';
 import { labelCommand } from '../../agent/label-command.ts';
+import { recordCommand } from '../../agent/record-commands.ts';
 import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
 import { dataCommand } from '../../scripts/data/commands.ts';
@@ -30,6 +31,7 @@ function program(): Command {
     agentCommand(),
     serverCommand(),
     labelCommand(),
+    recordCommand(),
     dataCommand(),
   ];
   for (const command of commands) qqr.addCommand(command);

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../agent/learn/trainer.ts';
-import { openAgentStore } from '../../agent/store/agent-store.ts';
+import { type AgentStore, openAgentStore } from '../../agent/store/agent-store.ts';
+import { AppError } from '../../core/base/errors.ts';
 import { silentLog } from '../../core/base/log.ts';
 import type { Network } from '../../core/model/network.ts';
 import { paramLayout } from '../../core/model/params.ts';
@@ -192,3 +193,40 @@ for (const [which, round, windows] of [
     other.store.close();
   });
 }
+
+test('on a full disk what was learned waits, and is stored after a later ingest, trained once', async (t) => {
+  const { store } = trainerOn(temporaryPath(t), MODALITIES, GLOBAL.params);
+  let [trained, refusals, arrivals] = [0, 2, 0];
+  const full: AgentStore = {
+    ...store,
+    commitTraining(...args) {
+      if (refusals-- > 0) throw new AppError('storage-full', 'no room');
+      store.commitTraining(...args);
+    },
+  };
+  const network = addingNetwork();
+  const counting: Network = {
+    ...network,
+    train(input) {
+      trained++;
+      return network.train(input);
+    },
+  };
+  const board = {
+    device: 'pi-1',
+    modalities: MODALITIES,
+    store: full,
+    networkFor: async () => counting,
+    log: silentLog,
+  };
+  const nextArrival = async () => void arrivals++;
+  const signal = new AbortController().signal;
+  const waiting = createTrainer({ ...board, nextArrival, finite: false });
+  assert.equal(await waiting.runRound(PLAN, GLOBAL, signal), 'committed');
+  assert.deepEqual([trained, arrivals, store.checkpoint()?.round], [1, 2, PLAN.round]);
+  refusals = 1;
+  const replaying = createTrainer({ ...board, nextArrival, finite: true });
+  const next = replaying.runRound({ ...PLAN, round: PLAN.round + 1 }, GLOBAL, signal);
+  await assert.rejects(next, { code: 'storage-full' });
+  store.close();
+});

@@ -17,8 +17,6 @@ export interface InterruptPin {
 }
 
 export interface SimulatedWires {
-  /** Every chip with its companions, present or not. */
-  readonly chips: readonly SimulatedChip[];
   /** The simulation's clock, microseconds. */
   readonly nowUs: () => number;
   /** Share of the messages that nobody acknowledges, 0–1: a bad contact. May be changed while it runs. */
@@ -80,7 +78,6 @@ export function createWires({ chips: parts, nowUs, random }: WiresOptions): Simu
     return result;
   };
   const wires: SimulatedWires = {
-    chips,
     nowUs,
     nackShare: 0,
     write: (address, bytes) =>
