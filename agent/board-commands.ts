@@ -9,7 +9,7 @@ import { AppError, ERROR_CODES } from '../core/base/errors.ts';
 import { type AgentConfig, configuredChips } from './config.ts';
 import { kernelHardware } from './hardware.ts';
 import { busSpeedHz, linuxI2c, listI2cBuses } from './hw/i2c-linux.ts';
-import { askAgent, labelSocketPath } from './labels/label-socket.ts';
+import { isAgentListening } from './labels/label-socket.ts';
 import { examine, type Finding, type Patient } from './ops/doctor.ts';
 import { probe, sensorBlock } from './ops/probe.ts';
 
@@ -34,6 +34,8 @@ export function addBoardCommands(agent: Command, readConfig: (path: string) => P
 
 async function showProbe({ bus, json }: { bus?: string; json?: boolean }): Promise<void> {
   const wanted = bus === undefined ? undefined : Number(bus);
+  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 0))
+    throw new AppError('usage', `--bus takes the number of a bus, not ${bus}`);
   const buses = (await listI2cBuses()).filter(({ number }) => wanted === undefined || number === wanted);
   if (buses.length === 0) await (await linuxI2c()(wanted ?? 1)).close(); // says why there is none
   const open = linuxI2c();
@@ -89,21 +91,19 @@ function patientOf(config: AgentConfig): Patient {
       return (bavail * bsize) / 1e6;
     },
     needs: { learnerMb: learner.memoryMb, bufferMb: buffer.capMb },
-    isRunning: () =>
-      askAgent(labelSocketPath(stateDir), 'current').then(
-        () => true,
-        () => false,
-      ),
+    isRunning: () => isAgentListening(stateDir),
   };
 }
 
 const ADD_ONS = ['better-sqlite3', 'i2c-bus', 'onoff', '@tensorflow/tfjs-node'];
+/** SQLite's add-on is loaded by the first database. */
+const loading = (name: string) => (name === 'better-sqlite3' ? `require('${name}')(':memory:')` : `require('${name}')`);
 const run = promisify(execFile);
 
 /** In a process of its own: an add-on that crashes is a finding, too. */
 async function whyNotLoaded(name: string): Promise<string | null> {
   const cwd = import.meta.dirname;
-  return run(process.execPath, ['-e', `require('${name}')`], { cwd, timeout: 60_000 }).then(
+  return run(process.execPath, ['-e', loading(name)], { cwd, timeout: 60_000 }).then(
     () => null,
     (error: unknown) => (/^\w*Error:.*$/m.exec(String(error)) ?? [String(error)])[0].slice(0, 200),
   );

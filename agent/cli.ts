@@ -2,15 +2,17 @@
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
+import type { Log } from '../core/base/log.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
-import { createServiceManager } from '../core/base/service-manager.ts';
+import { createServiceManager, type ServiceManager } from '../core/base/service-manager.ts';
 import { openTrace, readRecording } from '../core/trace/csv-reader.ts';
 import type { Recording } from '../core/trace/recording.ts';
 import { addBoardCommands } from './board-commands.ts';
+import { checkBoard } from './check-board.ts';
 import { type AgentConfig, configuredChips, parseAgentConfig, readAgentSettings } from './config.ts';
 import { kernelHardware, simulatedHardware } from './hardware.ts';
 import type { RecordedMotion } from './hw/sim/motion.ts';
-import { type SensorSource, startAgent } from './main.ts';
+import { type RunningAgent, type SensorSource, startAgent } from './main.ts';
 import { createWatchdog } from './ops/watchdog.ts';
 import { addCalibrateCommand } from './record-commands.ts';
 import { createReplaySensor, parseSpeed } from './sensors/replay.ts';
@@ -68,7 +70,7 @@ export function agentCommand(): Command {
     .addHelpText('after', '\nExample:\n  qqr agent check-config --config /etc/qqr/agent.toml --json')
     .action(checkConfig);
   addCalibrateCommand(agent);
-  addBoardCommands(agent, async (path) => parseAgentConfig(await readAgentSettings(path), path));
+  addBoardCommands(agent, readChecked);
   return agent;
 }
 
@@ -79,27 +81,40 @@ async function run(line: RunLine): Promise<void> {
   const interrupted = new Promise<void>((resolve) => {
     process.once('SIGINT', resolve).once('SIGTERM', resolve);
   });
-  const manager = createServiceManager(process.env, log);
   const isFast = line.replay !== undefined && parseSpeed(line.speed) === 'max';
-  const agent = await startAgent({
-    config,
-    source: await sourceOf(line, config, ending.signal),
-    learner: { kind: 'child' },
-    flushSeconds: isFast ? FLUSH_SECONDS_AT_MAX : 1,
-    startup: 'retry',
-    clock: systemClock,
-    log,
-  });
-  const watchdog = agent.progress && createWatchdog(manager, agent.progress, systemClock, log);
   try {
-    await manager.ready(agent.status());
-    await watchdog?.start(ending.signal);
+    const agent = await startAgent({
+      config,
+      source: await sourceOf(line, config, ending.signal),
+      learner: { kind: 'child' },
+      flushSeconds: isFast ? FLUSH_SECONDS_AT_MAX : 1,
+      startup: 'retry',
+      clock: systemClock,
+      log,
+    });
+    await serve(agent, interrupted, createServiceManager(process.env, log), log);
+  } finally {
+    ending.abort(new Error('agent stopped')); // simulated chips, also of an agent that could not be started
+  }
+}
+
+/** Until the agent has finished or a person wants its end. */
+async function serve(
+  agent: RunningAgent,
+  interrupted: Promise<void>,
+  manager: ServiceManager,
+  log: Log,
+): Promise<void> {
+  const { progress, status } = agent;
+  const watchdog = progress && createWatchdog(manager, progress, status, systemClock, log);
+  try {
+    await manager.ready(status());
+    await watchdog?.start(new AbortController().signal);
     await Promise.race([agent.finished, interrupted]);
   } finally {
     await watchdog?.stop();
     await manager.stopping();
     await agent.stop();
-    ending.abort(new Error('agent stopped'));
   }
 }
 
@@ -116,6 +131,7 @@ async function sourceOf(line: RunLine, config: AgentConfig, signal: AbortSignal)
       hint: "add a [[sensors]] block ('qqr agent probe' prints it), or play a recording with --replay TRACE",
     });
   }
+  await checkBoard(config);
   if (line.sim === undefined) return { kind: 'chips', hardware: kernelHardware(config.gpio.chip) };
   const motion = line.sim === true ? null : motionOf(await readRecording(line.sim), line.sim);
   return { kind: 'chips', hardware: await simulatedHardware(configuredChips(config), motion, signal) };
@@ -130,8 +146,14 @@ function motionOf({ modalities }: Recording, where: string): RecordedMotion {
 }
 
 async function checkConfig({ config, json }: { config: string; json?: boolean }): Promise<void> {
-  const checked = parseAgentConfig(await readAgentSettings(config), config);
+  const checked = await readChecked(config);
   process.stdout.write(json ? `${JSON.stringify(checked, null, 2)}\n` : `${config}: ok\n`);
+}
+
+async function readChecked(path: string): Promise<AgentConfig> {
+  const config = parseAgentConfig(await readAgentSettings(path), path);
+  await checkBoard(config);
+  return config;
 }
 
 /** Settings of the file, over them those of the command line. */

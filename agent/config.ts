@@ -5,8 +5,14 @@
 import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
 import { readToml } from '../core/base/toml.ts';
+import { isLabel } from './labels/label-desk.ts';
 import type { ConfiguredChip } from './ops/doctor.ts';
 import { CHIP_NAMES, CHIPS } from './sensors/registry.ts';
+
+/** What can stand in a trace and on a terminal. */
+const label = z
+  .string()
+  .refine(isLabel, 'is no label: 1 to 64 characters, no control characters, no blank at the ends');
 
 export const agentConfigSchema = z.strictObject({
   /** Name of the board in the fleet; also its MQTT client id. */
@@ -60,7 +66,7 @@ export const agentConfigSchema = z.strictObject({
       /** Line of a button that steps through `labels.cycle`. */
       cycleButton: z.number().int().min(0).max(511).optional(),
       /** Label → line of its button. */
-      buttons: z.record(z.string(), z.number().int().min(0).max(511)).default({}),
+      buttons: z.record(label, z.number().int().min(0).max(511)).default({}),
       /** A level must hold so long to count, milliseconds. */
       debounceMs: z.number().int().min(0).max(1000).default(30),
     })
@@ -68,7 +74,7 @@ export const agentConfigSchema = z.strictObject({
   labels: z
     .strictObject({
       /** What the cycle button steps through; after the last comes no label. */
-      cycle: z.array(z.string().min(1).max(64)).default([]),
+      cycle: z.array(label).default([]),
       /** A label ends by itself after so many minutes, so that a forgotten one does not spoil a day. 0: never. */
       expireMinutes: z.number().min(0).max(1440).default(30),
       /** Take labels from the fleet's topic for this board. */

@@ -25,6 +25,7 @@ export function labelCommand(): Command {
 async function label(name: string | undefined, { none, state }: { none?: boolean; state: string }): Promise<void> {
   if (none && name !== undefined) throw new AppError('usage', 'a label and --none exclude each other');
   const line = none ? 'none' : name === undefined ? 'current' : `label ${name}`;
-  const current = await askAgent(labelSocketPath(state), line);
+  const [current, remark] = (await askAgent(labelSocketPath(state), line)).split('\t');
   process.stdout.write(`${current === '' ? '(no label)' : current}\n`);
+  if (remark !== undefined) process.stderr.write(`${remark}\n`);
 }

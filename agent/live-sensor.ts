@@ -48,8 +48,8 @@ export interface LiveSensor {
   progress(): number;
   /** For people: what is sampled, and what is failing. */
   status(): string;
-  /** Opens the doors for labels. @param transport the link, started or not */
-  openDoors(transport: Transport, signal: AbortSignal): Promise<void>;
+  /** Opens the doors for labels. @param transport the link, started or not @param classes what the fleet's model tells apart, null: not known yet */
+  openDoors(transport: Transport, classes: () => readonly string[] | null, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -76,8 +76,8 @@ export async function startLiveSensor(parts: LiveSensorParts, signal: AbortSigna
     undo.push(() => sensor.stop());
     await sensor.start(signal);
     const failing = () => Object.values(sensor.stats().chips).flatMap(({ raised }) => raised);
-    const openDoors = (transport: Transport, until: AbortSignal) =>
-      openLabelDoors(parts, sensor, { nowUs, isFailing: () => failing().length > 0 }, transport, undo, until);
+    const openDoors: LiveSensor['openDoors'] = (transport, classes, until) =>
+      openLabelDoors(parts, sensor, { nowUs, isFailing: () => failing().length > 0, classes }, transport, undo, until);
     return {
       sensor,
       state: { [BOARD_CLOCK_STATE]: boardClock.state },
@@ -101,18 +101,19 @@ function statusOf({ header }: ImuSensor, failing: readonly FaultEvent[]): string
 interface Surroundings {
   readonly nowUs: () => number;
   readonly isFailing: () => boolean;
+  readonly classes: () => readonly string[] | null;
 }
 
 async function openLabelDoors(
   { config, hardware, clock, log }: LiveSensorParts,
   sensor: ImuSensor,
-  { nowUs, isFailing }: Surroundings,
+  { nowUs, isFailing, classes }: Surroundings,
   transport: Transport,
   undo: (() => Promise<void>)[],
   signal: AbortSignal,
 ): Promise<void> {
   const { gpio, labels, stateDir, fleet, device } = config;
-  const desk = createLabelDesk({ expireMs: labels.expireMinutes * 60_000, nowUs, clock, log });
+  const desk = createLabelDesk({ expireMs: labels.expireMinutes * 60_000, nowUs, classes, clock, log });
   desk.onChange(({ label, tUs }) => sensor.label(label, tUs));
   const doors: Lifecycle[] = [
     desk,

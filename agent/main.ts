@@ -1,6 +1,6 @@
 /**
  * Composition root of a board: from settings and a sensor to a running pipeline.
- * Started in the order store → sensors → link → session → acquisition → doors for labels, stopped in reverse; the learner starts with
+ * Started in the order state folder → store → sensors → link → session → acquisition → doors for labels, stopped in reverse; the learner starts with
  * the first round.
  */
 import { mkdir } from 'node:fs/promises';
@@ -19,10 +19,11 @@ import type { Hardware } from './hardware.ts';
 import { createLearnerProcess } from './learn/learner-process.ts';
 import { createTrainer } from './learn/trainer.ts';
 import { type LiveSensor, startLiveSensor } from './live-sensor.ts';
-import { createPipeline } from './pipeline.ts';
+import { createPipeline, type Pipeline } from './pipeline.ts';
 import { BOARD_CLOCK_STATE } from './sensors/board-clock.ts';
 import type { Sensor } from './sensors/sensor.ts';
 import { type AgentStore, openAgentStore, type StoredFault } from './store/agent-store.ts';
+import { lockFolder } from './store/owner-lock.ts';
 import { createArrivals } from './stream/arrivals.ts';
 import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
 import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
@@ -76,7 +77,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     running.abort(new Error('agent stopped')); // last: the link must be up for the farewell
   };
   try {
-    const store = await openStore(options);
+    undo.push(await claimFolder(config.stateDir));
+    const store = openStore(options);
     undo.push(() => store.close());
     const faults = createFaultBox();
     const live = await startChips(options, store, faults.put, running.signal);
@@ -112,10 +114,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       state: live?.state ?? {},
     });
     faults.open(recorder.pushFault);
-    const pipeline = createPipeline({ sensor, recorder, store, session, arrived: learner.arrived, log });
-    undo.push(() => pipeline.stop());
+    const pipeline = createPipeline({ sensor, recorder, store, session, arrived: learner.arrived, clock, log });
+    undo.push(() => stopPipeline(pipeline, transport, clock));
     await pipeline.start(running.signal);
-    await live?.openDoors(transport, running.signal);
+    await live?.openDoors(transport, session.classes, running.signal);
     return {
       finished: pipeline.finished,
       traffic: () => transport.traffic(),
@@ -129,11 +131,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
 }
 
-async function openStore({ config, source, log }: AgentOptions): Promise<AgentStore> {
-  const { stateDir, durability, buffer } = config;
+/** Makes the folder, and makes it this agent's alone. Returns what gives it back. */
+async function claimFolder(stateDir: string): Promise<() => void> {
   await mkdir(stateDir, { recursive: true }).catch((cause: unknown) => {
     throw new AppError('storage-failed', 'the state folder cannot be made', { where: stateDir, cause });
   });
+  return lockFolder(stateDir);
+}
+
+function openStore({ config, source, log }: AgentOptions): AgentStore {
+  const { stateDir, durability, buffer } = config;
   const bounds = {
     capBytes: buffer.capMb * 1e6,
     maxAgeUs: buffer.maxAgeDays * 86_400e6,
@@ -142,6 +149,20 @@ async function openStore({ config, source, log }: AgentOptions): Promise<AgentSt
   // A recording is learned from to its end, whatever its length.
   const bounded = source.kind === 'recording' ? {} : { bounds };
   return openAgentStore(agentStorePath(stateDir), { durability, log, ...bounded });
+}
+
+/** What a broker has to hear the farewell: a service that is told to stop must be gone before it is killed. */
+const FAREWELL_MS = 8000;
+
+/** Where the broker does not answer, the link goes first, and with it everything that waits for an answer. */
+async function stopPipeline(pipeline: Pipeline, transport: Transport, clock: Clock): Promise<void> {
+  const over = new AbortController();
+  const stopped = pipeline.stop().finally(() => over.abort());
+  await clock.sleep(FAREWELL_MS, over.signal).then(
+    () => transport.stop(),
+    () => undefined,
+  );
+  await stopped;
 }
 
 /** Null for a recording. */
@@ -230,7 +251,7 @@ function jitter(device: string, use: string): () => number {
 const LEAST_SAMPLES = 4;
 
 /** The sensor's modalities with the length of their windows. @throws AppError `config-invalid` when a window is too short for one. */
-function windowModalities(sensor: Sensor, windowSeconds: number): WindowModality[] {
+export function windowModalities(sensor: Sensor, windowSeconds: number): WindowModality[] {
   return sensor.header.modalities.map((modality) => {
     const samples = Math.round(windowSeconds * modality.sampleRateHz);
     if (samples >= LEAST_SAMPLES) return { ...modality, samples };

@@ -1,5 +1,7 @@
 /** `qqr record` and `qqr agent calibrate`: what a person does with a board's sensors while no agent runs. */
 import { once } from 'node:events';
+import { access, constants } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
@@ -12,6 +14,7 @@ import { fromZero, gatherRecording } from '../core/trace/gather-recording.ts';
 import { type AgentConfig, configuredChips, parseAgentConfig, readAgentSettings } from './config.ts';
 import { type Hardware, kernelHardware, simulatedHardware } from './hardware.ts';
 import { checkedLabel } from './labels/label-desk.ts';
+import { isAgentListening } from './labels/label-socket.ts';
 import { agentStorePath } from './main.ts';
 import { type BoardChips, openBoardChips } from './sensors/board-chips.ts';
 import { openBoardClock } from './sensors/board-clock.ts';
@@ -83,6 +86,8 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
   if (!(length > 0)) throw new AppError('usage', `--seconds takes a number above 0, not ${seconds}`);
   const ending = new AbortController();
   const end = () => ending.abort(new Error('recorded'));
+  if (label !== undefined) checkedLabel(label);
+  await refuseFolderless(out);
   process.once('SIGINT', end).once('SIGTERM', end);
   const board = await openBoard(config, sim ?? false, ending.signal);
   try {
@@ -97,7 +102,7 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
       log: silentLog,
     });
     await sensor.start(ending.signal);
-    if (label !== undefined) sensor.label(checkedLabel(label));
+    if (label !== undefined) sensor.label(label);
     if (Number.isFinite(length)) systemClock.sleep(length * 1000, ending.signal).then(end, () => undefined);
     const keys = typedLabels(sensor);
     const recording = await gatherRecording(
@@ -110,9 +115,17 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
     const samples = recording.modalities.map(({ name, tUs }) => `${tUs.length} of ${name}`);
     process.stderr.write(`${out}: samples ${samples.join(', ')}\n`);
   } finally {
+    end();
     process.off('SIGINT', end).off('SIGTERM', end);
     await board.close();
   }
+}
+
+/** What was recorded for an hour must not be lost for want of a folder. */
+async function refuseFolderless(out: string): Promise<void> {
+  await access(dirname(out), constants.W_OK).catch((cause: unknown) => {
+    throw new AppError('output-failed', 'the folder of the trace cannot be written', { where: out, cause });
+  });
 }
 
 function tellFault({
@@ -196,6 +209,11 @@ async function readConfig(path: string): Promise<AgentConfig> {
 
 /** The chips of the settings, not started. */
 async function openBoard(config: AgentConfig, isSimulated: boolean, signal: AbortSignal): Promise<BoardChips> {
+  if (!isSimulated && (await isAgentListening(config.stateDir)))
+    throw new AppError('state-in-use', 'an agent reads these sensors', {
+      where: config.stateDir,
+      hint: 'stop it first: sudo systemctl stop qqr-agent',
+    });
   const hardware: Hardware = isSimulated
     ? await simulatedHardware(configuredChips(config), null, signal)
     : kernelHardware(config.gpio.chip);

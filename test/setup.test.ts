@@ -94,7 +94,7 @@ describe('setup', () => {
       encoding: 'utf8',
     });
     assert.equal(status, 64);
-    assert.match(stderr, /--for demo\|test\|run/);
+    assert.match(stderr, /--for demo\|test\|hardware\|run/);
   });
 });
 

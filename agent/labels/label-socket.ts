@@ -1,6 +1,7 @@
 /**
  * The door for `qqr label`: a Unix socket in the board's state folder. One line in, one line out:
  *   `label NAME` · `none` · `current`   →   `ok NAME`, `ok` (no label) or `error WHAT`
+ * A tab and a remark may follow NAME, which has no tabs: why the label teaches nothing.
  * Who may write to the folder may label; nothing of it leaves the board.
  */
 import { chmod, rm } from 'node:fs/promises';
@@ -53,7 +54,8 @@ function answer(line: string, desk: LabelDesk): string {
     else if (line.startsWith('label ')) desk.set(line.slice('label '.length), 'socket');
     else if (line !== 'current') return 'error say: label NAME, none or current';
     const label = desk.current();
-    return label === null ? 'ok' : `ok ${label}`;
+    const remark = desk.remark();
+    return label === null ? 'ok' : `ok ${label}${remark === null ? '' : `\t${remark}`}`;
   } catch (error) {
     if (error instanceof AppError) return `error ${error.message}`;
     throw error;
@@ -69,6 +71,14 @@ function answerLines(socket: Socket, reply: (line: string) => string): void {
     for (const line of lines) socket.write(`${reply(line)}\n`);
     if (waiting.length > LONGEST_LINE) socket.destroy();
   });
+}
+
+/** Whether an agent with chips runs with this state folder. */
+export async function isAgentListening(stateDir: string): Promise<boolean> {
+  return askAgent(labelSocketPath(stateDir), 'current').then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

@@ -1,4 +1,7 @@
-/** Labels that the fleet's people send a board by MQTT: UTF-8 text on the board's own topic, empty for none. */
+/**
+ * Labels that the fleet's people send a board by MQTT: UTF-8 text on the board's own topic, empty for none.
+ * A retained message was said before the board listened, perhaps days ago, and comes anew with each connection: it is passed over.
+ */
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import type { Transport } from '../../core/link/transport.ts';
@@ -8,7 +11,8 @@ const LONGEST_BYTES = 256;
 
 /** @param topic `Topics.label(device)` */
 export async function listenForLabels(transport: Transport, topic: string, desk: LabelDesk, log: Log): Promise<void> {
-  await transport.subscribe(topic, ({ payload }) => {
+  await transport.subscribe(topic, ({ payload, retained }) => {
+    if (retained) return;
     try {
       if (payload.length > LONGEST_BYTES) throw new AppError('usage', `${payload.length} bytes are no label`);
       const text = new TextDecoder('utf-8', { fatal: true }).decode(payload);

@@ -11,10 +11,11 @@ import type { ServiceManager } from '../../core/base/service-manager.ts';
 /** Looks in one period of the watchdog; one that is late still leaves time. */
 const LOOKS = 4;
 
-/** @param progress a number that grows as sampling goes on */
+/** @param progress a number that grows as sampling goes on @param status what is told beside it, for people */
 export function createWatchdog(
   manager: Pick<ServiceManager, 'watchdogMs' | 'alive'>,
   progress: () => number,
+  status: () => string,
   clock: Clock,
   log: Log,
 ): Lifecycle {
@@ -40,7 +41,7 @@ export function createWatchdog(
     let isStalled = false;
     for (;;) {
       const now = progress();
-      if (now > seen) await manager.alive();
+      if (now > seen) await manager.alive(status());
       else if (!isStalled)
         log.error({ progress: now }, 'sampling has stalled: the service manager is not told any more');
       isStalled = now <= seen;

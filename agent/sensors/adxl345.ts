@@ -107,7 +107,10 @@ async function readOutputs(parts: ChipParts, acc: Axes): Promise<Burst> {
   return { values: [isReady ? await readSample(parts, acc) : new Float32Array(0)], knownUs, overflowed: false };
 }
 
-/** One more sample than the FIFO holds waits in the output filter. */
+/**
+ * One more sample than the FIFO holds waits in the output filter. A full FIFO counts as overflowed: the flag says no more than that, and
+ * goes only when data are read. So a restart reads some; else one overflow would be found over and over.
+ */
 function createFifo(parts: ChipParts, acc: Axes): SampleFifo {
   const { sampleRateHz } = acc.modality;
   return {
@@ -121,11 +124,11 @@ function createFifo(parts: ChipParts, acc: Axes): SampleFifo {
       return { waiting: (source & OVERRUN) !== 0 ? null : samples, knownUs };
     },
     take: async () => [await readSample(parts, acc)],
-    restart: () =>
-      writeRegisters(parts, [
-        [FIFO_CTL, 0],
-        [FIFO_CTL, STREAM | watermarkSamples(sampleRateHz, FIFO_SAMPLES)],
-      ]),
+    async restart() {
+      await writeRegisters(parts, [[FIFO_CTL, 0]]);
+      await readSample(parts, acc);
+      await writeRegisters(parts, [[FIFO_CTL, STREAM | watermarkSamples(sampleRateHz, FIFO_SAMPLES)]]);
+    },
   };
 }
 

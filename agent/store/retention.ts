@@ -60,15 +60,14 @@ export function createRetention(db: Db, tables: DroppableTables, bounds: StoreBo
       const { most, cause } = space.limit(freeBytes);
       const wanted = () => space.used() + bytes;
       let removed = dropAged(order, newestUs, newestUs - bounds.maxAgeUs, mostRows);
-      const { policy } = bounds;
       let fits = wanted() <= most;
-      if (!fits && policy === 'drop-oldest') {
+      if (!fits && bounds.policy === 'drop-oldest') {
         const isAbove = (sum: Removal) => sum.rows < mostRows && wanted() > most;
         removed = repeat(removed, () => order.leastMissed(cause, newestUs), isAbove);
         fits = wanted() <= most || removed.rows >= mostRows; // a cap that was lowered is reached over many ingests
       }
       if (removed.rows > 0) order.companions(newestUs);
-      const refused = fits ? null : cause === 'cap' && policy === 'stop' ? 'stop' : cause;
+      const refused = fits ? null : cause === 'cap' && bounds.policy === 'stop' ? 'stop' : cause;
       return { ...removed, refused, pressure: wanted() > NEARLY_FULL * most ? cause : null };
     },
     isCompactable: space.isCompactable,

@@ -36,6 +36,8 @@ export interface Recorder {
   end(): void;
   /** `flushSeconds` of stream have gathered. */
   due(): boolean;
+  /** A fault or a change of label waits to be taken. */
+  holdsEvents(): boolean;
   /** What has gathered since the last call. */
   take(at: { readonly streamEnded: boolean }): IngestBatch;
   stats(): WindowerStats;
@@ -83,6 +85,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     pushFault: (fault) => void faults.push(fault),
     end: () => windower.end(),
     due: () => newestUs - takenUntilUs >= options.flushSeconds * 1e6,
+    holdsEvents: () => faults.length + labels.length > 0,
     take({ streamEnded }) {
       const batch = {
         blocks,

@@ -50,6 +50,8 @@ export interface SessionParts {
 export interface Session extends Lifecycle {
   /** Resolves in the state `finished`; rejects when the trainer or the store fails. Stays open after `stop`. */
   readonly finished: Promise<void>;
+  /** What the fleet's model tells apart; null before a plan has come. */
+  readonly classes: () => readonly string[] | null;
 }
 
 /** The will to give to the transport, so that the fleet hears of a board that vanishes. */
@@ -95,6 +97,7 @@ export function createSession(parts: SessionParts): Session {
 
   return {
     finished: outcome.finished,
+    classes: () => receiver.plan()?.spec.classes ?? null,
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
       transport.onState((connected) => {

@@ -10,8 +10,8 @@ export interface ServiceManager {
   /** The watchdog's period, milliseconds; null when none is set. */
   readonly watchdogMs: number | null;
   ready(status: string): Promise<void>;
-  alive(): Promise<void>;
-  status(text: string): Promise<void>;
+  /** With the line for `systemctl status`. */
+  alive(status: string): Promise<void>;
   stopping(): Promise<void>;
 }
 
@@ -34,8 +34,7 @@ export function createServiceManager(
   return {
     watchdogMs: isManaged && watchdogUs > 0 ? watchdogUs / 1000 : null,
     ready: (status) => say('--ready', `--status=${status}`),
-    alive: () => say('WATCHDOG=1'),
-    status: (text) => say(`--status=${text}`),
+    alive: (status) => say('WATCHDOG=1', `--status=${status}`),
     stopping: () => say('STOPPING=1'),
   };
 }

@@ -105,7 +105,11 @@ export function createMqttTransport(options: MqttOptions): Transport {
     },
     async subscribe(filter, handler) {
       inbox.listen(filter, handler);
-      if (current !== null) await requestFilter(current, filter, options);
+      const connection = current;
+      if (connection === null) return;
+      await requestFilter(connection, filter, options).catch((error: unknown) => {
+        if (!connection.lost.aborted) throw error; // the next connection brings it back
+      });
     },
     onState: (listener) => void listeners.push(listener),
     traffic: meter.traffic,

@@ -1,9 +1,9 @@
 /**
  * What a day does to a board's database: 24 h of accelerometer and gyroscope at 100 Hz, one transaction a second, with windows and a
- * learner that commits a round every ten of them, as fast as the disk takes it. Shown per hour of stream: size of file and log, bytes written
+ * learner that commits a round of them, as fast as the disk takes it. Shown per hour of stream: size of file and log, bytes written
  * per sample (what the process passed to write calls), the slowest ingest, what was dropped.
  *
- *   node dist/scripts/bench/storage-day.js [capMb=64] [hours=24] [learner: keeps-up | away] [folder]
+ *   node dist/scripts/bench/storage-day.js [capMb=64] [hours=24] [windows of a round, 0: no learner; =10] [folder]
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,13 +16,11 @@ const RATE_HZ = 100;
 const MODALITIES = [0, 1];
 const WINDOW_SECONDS = 2.56;
 const HOP_SECONDS = 1.28;
-const WINDOWS_A_ROUND = 10;
 /** As the reference network has. */
 const PARAMETERS = 21_000;
 const UPDATE_BYTES = 6000;
 
-const [capMb = 64, hours = 24] = process.argv.slice(2, 4).map(Number);
-const isLearning = process.argv[4] !== 'away';
+const [capMb = 64, hours = 24, windowsOfRound = 10] = process.argv.slice(2, 5).map(Number);
 const folder = mkdtempSync(join(process.argv[5] ?? tmpdir(), 'qqr-storage-'));
 const path = join(folder, 'agent.sqlite');
 const rng = createRng('storage-day');
@@ -41,7 +39,7 @@ for (let hour = 0; hour < hours; hour++) {
     const start = process.hrtime.bigint();
     store.ingest(batch);
     times[second] = Number(process.hrtime.bigint() - start) / 1e6;
-    if (isLearning) learn(store);
+    if (windowsOfRound > 0) learn(store);
   }
   const perSample = (written() - bytesBefore) / (3600 * RATE_HZ * MODALITIES.length);
   const [file, log] = [sizeOf(path), sizeOf(`${path}-wal`)];
@@ -100,8 +98,8 @@ function batchOf(second: number) {
 function learn(board: AgentStore): void {
   const last = board.checkpoint();
   const afterIndex = last?.cursor ?? -1;
-  if (nextWindow - 1 - afterIndex < WINDOWS_A_ROUND) return;
-  const used = board.nextWindows({ afterIndex, classes: ['walk'], limit: WINDOWS_A_ROUND }).map(({ index }) => index);
+  if (nextWindow - 1 - afterIndex < windowsOfRound) return;
+  const used = board.nextWindows({ afterIndex, classes: ['walk'], limit: windowsOfRound }).map(({ index }) => index);
   const key = { round: (last?.round ?? 0) + 1, seq: (last?.seq ?? 0) + 1 };
   const params = new Float32Array(PARAMETERS).fill(key.round);
   board.commitTraining(

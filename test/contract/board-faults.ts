@@ -26,7 +26,9 @@ export type Injection =
   /** Its oscillator is 15 % too fast. */
   | 'oscillator'
   /** Other work keeps the board from reading until the FIFO has overflowed. */
-  | 'not read';
+  | 'not read'
+  /** A bias that grows from second to second: no fault of the chip's can tell it, only quality. */
+  | 'drift';
 
 /** A board of two chips, on two buses if one bus cannot fail for one of them alone. */
 export interface FaultRig {

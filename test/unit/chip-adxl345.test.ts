@@ -7,6 +7,7 @@ const G = 9.80665;
 
 test('configure: stand-by, offsets and FIFO cleared, rate, full resolution, measure, stream mode, watermark interrupt', async () => {
   const served = serveRegisters();
+  served.serve(0x32, littleEndian(0, 0, 256));
   await chipOn(createAdxl345, served, { dataReady: true }).configure();
   assert.deepEqual(served.take(), [
     '2d = 00', // POWER_CTL: stand-by
@@ -23,6 +24,7 @@ test('configure: stand-by, offsets and FIFO cleared, rate, full resolution, meas
     '38 = 82', // stream, watermark 2
     '2e = 02',
   ]);
+  assert.deepEqual(served.takeReads(), ['32 × 6'], 'what is from before is gone, and with it the flag of overrun');
 });
 
 test('full scale follows the bits of each range at 1/256 g', () => {
@@ -56,10 +58,11 @@ test('overrun: nothing of it is used, FIFO emptied and started again, and said',
   const served = serveRegisters();
   served.serve(0x39, [32]);
   served.serve(0x30, [0x83]);
+  served.serve(0x32, littleEndian(0, 0, 256));
   const burst = await chipOn(createAdxl345, served).read();
   assert.equal(burst.overflowed, true);
   assert.deepEqual(burst.values, [new Float32Array(0)]);
-  assert.deepEqual(served.takeReads(), ['39 × 1', '30 × 1']);
+  assert.deepEqual(served.takeReads(), ['39 × 1', '30 × 1', '32 × 6'], 'reading data takes the flag away');
   assert.deepEqual(served.take(), ['38 = 00', '38 = 82']);
 });
 

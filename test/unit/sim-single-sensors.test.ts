@@ -113,6 +113,21 @@ describe('ADXL345', () => {
     assert.equal(board.get(0x30) & 1, 0);
   });
 
+  it('a full FIFO is an overrun before anything is lost, and bypass mode does not take the flag away', async () => {
+    const board = await running(0x80);
+    board.wait(310_000);
+    assert.equal(board.get(0x30) & 1, 0);
+    board.wait(10_000);
+    assert.equal(board.get(0x39), 32);
+    assert.equal(board.get(0x30) & 1, 1);
+    board.set(0x38, 0x00);
+    board.set(0x38, 0x80);
+    assert.equal(board.get(0x39), 0);
+    assert.equal(board.get(0x30) & 1, 1);
+    entry(board);
+    assert.equal(board.get(0x30) & 1, 0);
+  });
+
   it('a burst of one byte throws the rest of its entry away', async () => {
     const board = await running(0x80);
     board.feel(numbered(() => board.chip, 256, 1));

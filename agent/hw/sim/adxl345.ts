@@ -44,6 +44,7 @@ export class Adxl345Part implements Part {
     this.#registers[BW_RATE] = 0x0a;
     this.#shown = new Uint8Array(6);
     this.#clearFifo();
+    this.#overrun = false;
   }
 
   /**
@@ -66,11 +67,9 @@ export class Adxl345Part implements Part {
       return true;
     }
     const collectsWhenFull = mode === 2;
-    if (!collectsWhenFull && !this.#fifo.fits(6)) {
-      this.#overrun = true;
-      return true;
-    }
-    if (this.#fifo.push(frame) > 0) this.#overrun = true;
+    if (collectsWhenFull || this.#fifo.fits(6)) this.#fifo.push(frame);
+    // DS, Overrun: in these modes set when the FIFO is filled, lost or not
+    if (this.#fifo.length >= 32) this.#overrun = true;
     return true;
   }
 
@@ -107,7 +106,7 @@ export class Adxl345Part implements Part {
       register === DATA_FORMAT ||
       register === FIFO_CTL;
     if (!isWritable) return;
-    // DS, FIFO: bypass mode empties the FIFO
+    // DS, FIFO: bypass mode empties the FIFO. DS, Overrun: the flag goes when data are read, and only then
     if (register === FIFO_CTL && value >> 6 === 0) this.#clearFifo();
     this.#registers[register] = value;
   }
@@ -166,6 +165,5 @@ export class Adxl345Part implements Part {
   #clearFifo(): void {
     this.#fifo.clear();
     this.#fresh = false;
-    this.#overrun = false;
   }
 }
