@@ -5,18 +5,22 @@
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import { silentLog } from '../core/base/log.ts';
-import type { AgentConfig } from './config.ts';
 import type { Gpio } from './hw/gpio.ts';
 import type { I2cBus } from './hw/i2c.ts';
-import { windowModalities } from './main.ts';
+import type { BoardSettings } from './live-sensor.ts';
 import { type BoardChip, openBoardChips } from './sensors/board-chips.ts';
 import { createImuSensor } from './sensors/imu-sensor.ts';
+import { windowModalities } from './stream/window-modalities.ts';
 
 /** Without a buffer on the chip each sample must be fetched within its interval; timers and the bus are late by milliseconds. */
 const FASTEST_UNBUFFERED_HZ = 200;
 
+type CheckedSettings = Pick<BoardSettings, 'sensors' | 'gpio' | 'labels'> & {
+  readonly window: { readonly seconds: number };
+};
+
 /** @throws AppError `config-invalid` */
-export async function checkBoard({ sensors, gpio, labels, window }: AgentConfig): Promise<void> {
+export async function checkBoard({ sensors, gpio, labels, window }: CheckedSettings): Promise<void> {
   refuseSharedLines([
     ...sensors.map(({ dataReadyLine }, i) => ({ key: `sensors.${i}.dataReadyLine`, line: dataReadyLine })),
     { key: 'gpio.statusLed', line: gpio.statusLed },
@@ -35,8 +39,8 @@ export async function checkBoard({ sensors, gpio, labels, window }: AgentConfig)
   });
   chips.forEach(refuseUnbuffered);
   const random = () => 0;
-  const sensor = createImuSensor({ chips, clock: systemClock, nowUs: () => 0, random, log: silentLog });
-  windowModalities(sensor, window.seconds);
+  const { header } = createImuSensor({ chips, clock: systemClock, nowUs: () => 0, random, log: silentLog });
+  windowModalities(header, window.seconds);
 }
 
 function refuseSharedLines(uses: readonly { readonly key: string; readonly line: number | undefined }[]): void {

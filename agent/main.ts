@@ -26,6 +26,7 @@ import { type AgentStore, openAgentStore, type StoredFault } from './store/agent
 import { lockFolder } from './store/owner-lock.ts';
 import { createArrivals } from './stream/arrivals.ts';
 import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
+import { windowModalities } from './stream/window-modalities.ts';
 import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
 
 export interface AgentOptions {
@@ -84,7 +85,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const live = await startChips(options, store, faults.put, running.signal);
     undo.push(() => live?.stop());
     const sensor = live?.sensor ?? recordingOf(options.source);
-    const modalities = windowModalities(sensor, config.window.seconds);
+    const modalities = windowModalities(sensor.header, config.window.seconds);
 
     const transport = createMqttTransport(linkOptions(options, namesOf(modalities)));
     undo.push(() => transport.stop());
@@ -245,19 +246,4 @@ function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: 
 /** A stream of random numbers of the board's own: boards that lost their broker together must not come back together. */
 function jitter(device: string, use: string): () => number {
   return createRng(`${device}/${use}`).next;
-}
-
-/** Below this the signal measures have nothing to measure. */
-const LEAST_SAMPLES = 4;
-
-/** The sensor's modalities with the length of their windows. @throws AppError `config-invalid` when a window is too short for one. */
-export function windowModalities(sensor: Sensor, windowSeconds: number): WindowModality[] {
-  return sensor.header.modalities.map((modality) => {
-    const samples = Math.round(windowSeconds * modality.sampleRateHz);
-    if (samples >= LEAST_SAMPLES) return { ...modality, samples };
-    throw new AppError('config-invalid', `${windowSeconds} s hold ${samples} samples of '${modality.name}'`, {
-      where: 'window.seconds',
-      hint: `a window needs at least ${LEAST_SAMPLES} samples: at ${modality.sampleRateHz} Hz that is ${LEAST_SAMPLES / modality.sampleRateHz} s`,
-    });
-  });
 }

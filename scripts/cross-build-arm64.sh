@@ -16,6 +16,7 @@ keep=
 out=${1-}
 [ -n "$out$keep" ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64; }
 cross=aarch64-linux-gnu
+[ -z "$out" ] || out=$(realpath -m "$out") # before the folder changes
 command -v $cross-g++ >/dev/null || { echo "missing: $cross-g++. sudo apt-get install g++-$cross" >&2; exit 69; }
 
 work=${keep:-$(mktemp -d)}
@@ -42,5 +43,5 @@ for add_on in $(find node_modules -path '*/obj.target' -prune -o -name '*.node' 
     { echo "$add_on is not for arm64" >&2; exit 70; }
 done
 find node_modules \( -name obj.target -o -name '*.map' -o -name build-tmp-napi-v8 \) -prune -exec rm -rf {} +
-[ -z "$out" ] || { tar -czf "$root/.arm64.tmp" node_modules && mv "$root/.arm64.tmp" "$out"; }
+[ -z "$out" ] || { tar -czf "$out.tmp" node_modules && mv "$out.tmp" "$out"; }
 echo "done: $(du -sh node_modules | cut -f1) for arm64, Node.js $(node -p process.versions.modules)" >&2

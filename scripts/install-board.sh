@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs qqr-edge as a service on a board (Raspberry Pi OS, Debian), from this checkout or an unpacked package. Run it again
-# to update: it changes only what differs. Configuration and recorded data are never overwritten.
+# Installs qqr-edge as a service on a board (Raspberry Pi OS, Debian), from this checkout. Run it again to update:
+# it changes only what differs. Configuration and recorded data are never overwritten.
 #
 #   sudo scripts/install-board.sh                     the agent
 #   sudo scripts/install-board.sh --server            the aggregator
@@ -16,6 +16,7 @@
 # Node.js is not installed by this script: 20.19 or newer, from your system or from nodejs.org, must be there.
 # Exit status: 0 done, 64 usage, 69 something is missing (it says what), 70 the installation failed.
 set -euo pipefail
+umask 022 # the service's user reads all of it
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 prefix=/opt/qqr-edge root='' what=agent start=1 dry='' uninstall='' purge='' modules=''
 while [ $# -gt 0 ]; do
@@ -25,9 +26,10 @@ while [ $# -gt 0 ]; do
     --purge) purge=1 ;;
     --no-start) start= ;;
     --dry-run) dry=1 ;;
-    --prefix) prefix=$2; shift ;;
-    --node-modules) modules=$2; shift ;;
-    --root) root=${2%/}; shift ;;
+    --prefix | --node-modules | --root)
+      [ $# -gt 1 ] || { echo "install-board: $1 takes a value" >&2; exit 64; }
+      case $1 in --prefix) prefix=$2 ;; --node-modules) modules=$2 ;; --root) root=${2%/} ;; esac
+      shift ;;
     --help | -h) sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) echo "install-board: unknown option $1 (--help shows all)" >&2; exit 64 ;;
   esac
@@ -41,6 +43,8 @@ fail() { echo "install  $1" >&2; exit "${2:-69}"; }
 do_() { if [ -n "$dry" ]; then echo "would    $*"; else "$@"; fi; }
 on_host() { if [ -z "$root" ]; then do_ "$@"; fi; }
 [ -n "$root$dry" ] || [ "$(id -u)" = 0 ] || fail 'must be run as root: sudo scripts/install-board.sh'
+
+[ -n "$root$dry" ] || command -v systemctl >/dev/null || fail 'systemd is missing: the services need it'
 
 other_unit() { [ $what = agent ] && echo qqr-server.service || echo qqr-agent.service; }
 
@@ -65,12 +69,30 @@ fi
 node=$(command -v node) || fail 'Node.js is missing: install 20.19 or newer (apt-get install nodejs, or nodejs.org)'
 "$node" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
   fail "Node.js $("$node" --version) is too old: 20.19 or newer"
+real_node=$(readlink -f "$node")
+case $real_node in
+  /home/* | /root/* | /run/user/*)
+    [ -n "$root" ] || fail "$real_node is a person's own Node.js (nvm?), which the service may not read: install one for the system" ;;
+esac
 case $(uname -m) in
   aarch64 | x86_64) ;;
   *) fail "$(uname -m) is not supported: TensorFlow needs a 64-bit system (Raspberry Pi OS, 64-bit)" ;;
 esac
-[ -f "$here/dist/scripts/qqr.js" ] || [ -n "$dry" ] || fail "not built: run 'npm run setup' in $here first, or use a package" 70
+[ -f "$here/dist/scripts/qqr.js" ] || [ -n "$dry" ] || fail "not built: run 'npm run setup' in $here first" 70
 [ -z "$modules" ] || [ -f "$modules" ] || fail "no such file: $modules"
+[ -n "$modules$dry" ] || command -v npm >/dev/null || fail 'npm is missing: apt-get install npm, or give --node-modules'
+abi=$("$node" -p 'process.versions.modules') # add-ons fit one of these
+
+make_account() {
+  if command -v systemd-sysusers >/dev/null; then systemd-sysusers qqr.conf; return; fi
+  for group in i2c gpio qqr; do getent group $group >/dev/null || groupadd --system $group; done
+  getent passwd qqr >/dev/null ||
+    useradd --system --gid qqr --home-dir /var/lib/qqr-agent --no-create-home --shell /usr/sbin/nologin qqr
+  usermod --append --groups i2c,gpio qqr
+}
+
+# Whether the add-ons below a folder are for this machine and this Node.js.
+add_ons_load() { (cd "$1" && "$node" -e "require('better-sqlite3')(':memory:')") >/dev/null 2>&1; }
 
 # 1. The program. Copied beside the old one and exchanged, so that a power cut leaves one of the two.
 say "program in $target"
@@ -91,18 +113,28 @@ done
 do_ rm -rf "$new/dist/test" "$new/docs/images"
 if [ -n "$modules" ]; then
   say "packages from $modules"
-  do_ tar -xzf "$modules" -C "$new"
-elif cmp -s "$here/package-lock.json" "$target/package-lock.json" && [ -d "$target/node_modules" ]; then
+  do_ tar -xzf "$modules" --no-same-owner -C "$new"
+elif cmp -s "$here/package-lock.json" "$target/package-lock.json" && [ "$(cat "$target/node_modules/.abi" 2>/dev/null)" = "$abi" ]; then
   say 'packages unchanged'
   do_ cp -al "$target/node_modules" "$new/"
+elif [ -d "$here/node_modules" ] && add_ons_load "$here"; then
+  say 'packages of this checkout, compiled already'
+  do_ cp -r "$here/node_modules" "$new/"
+  (cd "$new" 2>/dev/null || cd "$here" && do_ npm prune --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+    fail 'the packages of the checkout cannot be taken over' 70
 else
   say 'packages (several minutes on a board: add-ons are compiled)'
-  (cd "$new" 2>/dev/null || cd "$here" && do_ npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error)
+  (cd "$new" 2>/dev/null || cd "$here" && do_ npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+    fail 'the packages cannot be fetched' 70
   (cd "$new" 2>/dev/null || cd "$here" && do_ bash scripts/libtensorflow-from-pypi/stage.sh &&
     do_ npm rebuild --loglevel=error @tensorflow/tfjs-node better-sqlite3 i2c-bus epoll) || fail 'the packages do not build' 70
 fi
 # What a board never reads: source maps (194 MB in TensorFlow.js alone) and compilers' leavings.
 if [ -z "$dry" ]; then
+  [ -n "$root" ] || add_ons_load "$new" ||
+    fail "the packages do not fit Node.js $("$node" --version) on this machine: build them anew" 70
+  echo "$abi" >"$new/node_modules/.abi"
+  chmod -R a+rX "$new"
   find "$new" \( -name '*.map' -o -name obj.target -o -name 'build-tmp-napi-*' \) -prune -exec rm -rf {} +
 fi
 do_ rm -rf "$target.old"
@@ -116,7 +148,7 @@ do_ chmod 755 "$target/dist/scripts/qqr.js"
 # 2. Account, groups, devices.
 do_ cp "$here/systemd/qqr.sysusers" "$root/etc/sysusers.d/qqr.conf"
 do_ cp "$here/systemd/99-qqr-edge.rules" "$root/etc/udev/rules.d/"
-on_host systemd-sysusers qqr.conf
+on_host make_account
 if [ -z "$root" ] && command -v udevadm >/dev/null; then
   on_host udevadm control --reload 2>/dev/null || true
   on_host udevadm trigger --subsystem-match=i2c-dev --subsystem-match=gpio 2>/dev/null || true
@@ -148,5 +180,6 @@ if [ -n "$start" ] && [ -z "$root" ]; then
     say "starting $unit"
     on_host systemctl restart "$unit"
   fi
+  on_host systemctl try-restart "$(other_unit)" 2>/dev/null || true # it runs from the program that has just been replaced
 fi
 say "done: $unit. Logs: journalctl -u qqr-$what"

@@ -27,7 +27,7 @@ export type Injection =
   | 'oscillator'
   /** Other work keeps the board from reading until the FIFO has overflowed. */
   | 'not read'
-  /** A bias that grows from second to second: no fault of the chip's can tell it, only quality. */
+  /** A bias that grows from second to second; the sampler cannot see it, only quality can. */
   | 'drift';
 
 /** A board of two chips, on two buses if one bus cannot fail for one of them alone. */

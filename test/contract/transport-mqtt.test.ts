@@ -56,6 +56,35 @@ test('no broker: the error names the address and says to start one', LIMIT, asyn
   assert.match(describeError(error), /ECONNREFUSED.*\n.*Start the broker/);
 });
 
+test(
+  'the connection is lost while a subscription waits for its answer: no error, the next one brings it',
+  LIMIT,
+  async (t) => {
+    const subscribed: number[] = [];
+    let connections = 0;
+    const { server, url } = await listen((socket) => {
+      const connection = ++connections;
+      socket
+        .on('error', () => undefined)
+        .on('data', (data) => {
+          if (data[0] === 0x10) return void socket.write(CONNACK);
+          if (data[0] !== 0x82) return;
+          subscribed.push(connection);
+          if (connection === 1) socket.destroy();
+          else socket.write(Uint8Array.of(0x90, 0x03, data[2] as number, data[3] as number, 0x01));
+        });
+    });
+    t.after(() => server.close());
+    const transport = link(url);
+    t.after(() => transport.stop());
+    await transport.start(new AbortController().signal);
+    const back = new Promise<void>((resolve) => transport.onState((isUp) => isUp && resolve()));
+    await transport.subscribe('a', () => undefined);
+    await back;
+    assert.deepEqual(subscribed, [1, 2]);
+  },
+);
+
 test('unknown host: the error is about the name', LIMIT, async () => {
   const error = await startError(link('mqtt://no-such-host.invalid:1883'));
   assert.equal(error.code, 'link-unavailable');

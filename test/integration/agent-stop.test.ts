@@ -1,13 +1,15 @@
 /** A board that is stopped says so: its retained status must not stay `online`, or the aggregator waits for it. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAgentConfig } from '../../agent/config.ts';
 import { startAgent } from '../../agent/main.ts';
 import { createReplaySensor } from '../../agent/sensors/replay.ts';
-import { systemClock } from '../../core/base/clock.ts';
+import { type Clock, systemClock } from '../../core/base/clock.ts';
 import { silentLog } from '../../core/base/log.ts';
 import { createMqttTransport } from '../../core/link/mqtt.ts';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
@@ -69,3 +71,52 @@ test('a board that is stopped while its recording plays at recorded speed announ
   await until('offline');
   assert.deepEqual(states, ['online', 'offline']);
 });
+
+test('a board whose broker has fallen silent is stopped before its service manager would kill it', {
+  timeout: 30_000,
+}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'qqr-stop-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const broker = createEmbeddedBroker({ host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, log: silentLog });
+  await broker.start(new AbortController().signal);
+  t.after(() => broker.stop());
+  const { hostname, port } = new URL(broker.url());
+  let isSilent = false;
+  const between = createServer((board) => {
+    const onwards = connect(Number(port), hostname);
+    for (const [from, to] of [
+      [board, onwards],
+      [onwards, board],
+    ] as const) {
+      from.on('error', () => undefined).on('close', () => to.destroy());
+      from.on('data', (bytes) => void (isSilent || to.write(bytes)));
+    }
+  });
+  between.listen(0, '127.0.0.1');
+  await once(between, 'listening');
+  t.after(() => between.close());
+  const recording = smallPlan().boards[0]?.recording();
+  assert.ok(recording !== undefined);
+  const link = { url: `mqtt://127.0.0.1:${(between.address() as AddressInfo).port}` };
+  const agent = await startAgent({
+    config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link }, 'test'),
+    source: {
+      kind: 'recording',
+      sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
+    },
+    learner: { kind: 'inside', networkFor: createNetworkCache() },
+    flushSeconds: 1,
+    startup: 'require',
+    clock: TEN_TIMES_FASTER,
+    log: silentLog,
+  });
+  isSilent = true;
+  const sinceMs = performance.now();
+  await agent.stop();
+  const tookMs = TEN * (performance.now() - sinceMs);
+  assert.ok(tookMs < 15_000, `${tookMs} ms`); // TimeoutStopSec is 20 s
+});
+
+const TEN = 10;
+/** For whoever only sleeps. */
+const TEN_TIMES_FASTER: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / TEN, signal) };

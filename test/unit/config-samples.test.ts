@@ -34,6 +34,8 @@ test('what is wrong in a board is named by its key and file', () => {
     [{ device: 'a/b' }, /^device: /],
     [{ device: 'pi-1', windows: {} }, /^\(top level\): .*windows/],
     [{ device: 'pi-1', window: { overlap: 1 } }, /^window\.overlap: /],
+    [{ device: 'pi-1', labels: { cycle: [' sitting'] } }, /^labels\.cycle\.0: .*no label/],
+    [{ device: 'pi-1', gpio: { buttons: { 'a\tb': 4 } } }, /^gpio\.buttons\./],
     [{ device: 'pi-1', link: { keepaliveS: 1 } }, /^link\.keepaliveS: /],
   ];
   for (const [settings, message] of cases) {

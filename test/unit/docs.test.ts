@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { agentCommand } from '../../agent/cli.ts';
 import { labelCommand } from '../../agent/label-command.ts';
 import { recordCommand } from '../../agent/record-commands.ts';
+import { FAULTS } from '../../agent/sensors/fault-watch.ts';
 import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
 import { dataCommand } from '../../scripts/data/commands.ts';
@@ -15,6 +16,7 @@ import { demoCommand } from '../../scripts/demo.ts';
 import { experimentCommand } from '../../scripts/experiment/command.ts';
 import { replayCommand } from '../../scripts/replay/command.ts';
 import { serverCommand } from '../../server/cli.ts';
+import { MATRIX_CASES } from '../contract/board-fault-matrix.ts';
 import { anchorsOf, documents, localLinks, quotedCommands } from '../fixtures/documents.ts';
 import { projectFile } from '../fixtures/sample-file.ts';
 
@@ -73,6 +75,13 @@ test('docs/errors.md lists every code with its exit status and meaning, and no o
   const known = Object.entries(ERROR_CODES).map(([code, { exit, means }]) => [code, String(exit), means]);
   assert.deepEqual(documented, known);
   assert.deepEqual(tableRows(reasons, /^\| `([\w-]+)` \|/gm).flat(), [...REJECT_REASONS]);
+});
+
+test('docs/faults.md lists every fault with its meaning, and no other, and has a row for everything that the matrix tries', () => {
+  const page = projectFile('docs/faults.md');
+  assert.deepEqual(tableRows(page, /^\| `([\w-]+)` \| ([^|]+) \|/gm), Object.entries(FAULTS));
+  for (const { name } of MATRIX_CASES)
+    assert.equal(page.split(`\n| ${name} |`).length, 3, `${name}: a row in both tables`);
 });
 
 test('every qqr command and option that a document quotes exists', () => {

@@ -9,21 +9,31 @@ import type { Gpio } from '../../agent/hw/gpio.ts';
 import { createButtons } from '../../agent/labels/buttons.ts';
 import { createLabelDesk } from '../../agent/labels/label-desk.ts';
 import { askAgent, createLabelSocket, labelSocketPath } from '../../agent/labels/label-socket.ts';
+import { listenForLabels } from '../../agent/labels/label-topic.ts';
 import { type BoardMood, createStatusLed } from '../../agent/ops/status-led.ts';
 import { AppError } from '../../core/base/errors.ts';
 import { silentLog } from '../../core/base/log.ts';
+import { createMemoryBroker } from '../../core/link/memory.ts';
+import type { Transport } from '../../core/link/transport.ts';
 import type { LabelChange } from '../../core/stream/event.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 
 const MINUTE = 60_000;
 const NEVER = new AbortController().signal;
 
-function desk(expireMs = 0) {
+function desk(expireMs = 0, classes: readonly string[] | null = null) {
   const clock = createManualClock();
   const changes: LabelChange[] = [];
-  const labels = createLabelDesk({ expireMs, nowUs: () => clock.nowMs() * 1000, clock, log: silentLog });
+  const warned: object[] = [];
+  const labels = createLabelDesk({
+    expireMs,
+    nowUs: () => clock.nowMs() * 1000,
+    classes: () => classes,
+    clock,
+    log: { ...silentLog, warn: (fields) => warned.push(fields) },
+  });
   labels.onChange((change) => changes.push(change));
-  return { clock, labels, changes, heard: () => changes.map(({ tUs, label }) => [tUs / 1000, label]) };
+  return { clock, labels, changes, warned, heard: () => changes.map(({ tUs, label }) => [tUs / 1000, label]) };
 }
 
 /** Lines in memory: inputs that a test drives, outputs whose levels it reads. */
@@ -76,6 +86,20 @@ describe('the label desk', () => {
       [0, 'walking'],
       [50 * MINUTE, null],
     ]);
+  });
+
+  it('says so when the fleet cannot learn a label, once its classes are known', () => {
+    const fleet = desk(0, ['WALKING', 'SITTING']);
+    fleet.labels.set('walking', 'button');
+    assert.match(fleet.labels.remark() ?? '', /WALKING, SITTING/);
+    assert.equal(fleet.warned.length, 1);
+    fleet.labels.set('WALKING', 'button');
+    assert.equal(fleet.labels.remark(), null);
+    assert.equal(fleet.warned.length, 1);
+    const early = desk();
+    early.labels.set('walking', 'button');
+    assert.equal(early.labels.remark(), null);
+    assert.deepEqual(early.warned, []);
   });
 
   it('does not change after it was stopped', async () => {
@@ -186,6 +210,16 @@ describe('the label socket', () => {
     await assert.rejects(askAgent(path, 'current'), { code: 'input-missing' });
   });
 
+  it('adds what the fleet does not know to its answer', async () => {
+    const { labels } = desk(0, ['WALKING']);
+    const path = join(folder, 'remark.sock');
+    const socket = createLabelSocket(path, labels);
+    await socket.start(NEVER);
+    assert.match(await askAgent(path, 'label walking'), /^walking\t.*WALKING/);
+    assert.equal(await askAgent(path, 'label WALKING'), 'WALKING');
+    await socket.stop();
+  });
+
   it('hangs up on who sends without end', async () => {
     const { labels } = desk();
     const path = join(folder, 'long.sock');
@@ -199,6 +233,28 @@ describe('the label socket', () => {
         .write('x'.repeat(4096)),
     );
     await socket.stop();
+  });
+});
+
+describe("the fleet's topic", () => {
+  it('sets and ends the label, and takes nothing that is retained or no label', async () => {
+    const { labels, heard } = desk();
+    const broker = createMemoryBroker();
+    const [board, person] = ['board', 'person'].map((clientId) => broker.transport({ clientId, clean: true }));
+    await person?.start(NEVER);
+    await board?.start(NEVER);
+    const say = (text: string, retain = false) =>
+      person?.publish('label', new TextEncoder().encode(text), { qos: 1, retain });
+    await say('said yesterday', true);
+    await listenForLabels(board as Transport, 'label', labels, silentLog);
+    for (const text of ['walking', 'x'.repeat(65), '']) await say(text);
+    while (heard().length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    await board?.stop();
+    await person?.stop();
+    assert.deepEqual(
+      heard().map(([, label]) => label),
+      ['walking', null],
+    );
   });
 });
 

@@ -1,0 +1,218 @@
+/**
+ * In the guest: whole boards, one after the other. Probe, aggregator, agent with its learner, a label; then for a while nothing but
+ * watching. What the test wants to know it finds in the board's database and in `facts.json`, both left in the shared folder.
+ * See `board-run.test.ts`.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'smol-toml';
+import { listI2cBuses } from '../../../agent/hw/i2c-linux.ts';
+import { agentStorePath } from '../../../agent/main.ts';
+import type { ChipName } from '../../../agent/sensors/registry.ts';
+import { openAgentReader } from '../../../agent/store/agent-store.ts';
+import { type QqrProcess, startQqr } from '../../fixtures/qqr-process.ts';
+import type { BoardRunCalls } from '../board-run.test.ts';
+import { bestReading, type ClockReading } from '../clock-fit.ts';
+import { openHost } from './host.ts';
+
+export interface BoardRun {
+  readonly chip: ChipName;
+  readonly address: number;
+  /** That the chip really has. */
+  readonly rateHz: number;
+  /** From the learner's first training on. */
+  readonly seconds: number;
+}
+
+export interface Load {
+  /** Of one processor, percent. */
+  readonly cpuPercent: number;
+  /** Resident, at the end and at most, MB. */
+  readonly rssMb: number;
+  readonly peakMb: number;
+}
+
+export interface BoardFacts {
+  /** What `qqr agent probe --json` printed. */
+  readonly probed: string;
+  readonly readings: readonly ClockReading[];
+  /** On the board's monotonic clock, microseconds: what was watched. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly agent: Load;
+  readonly learner: Load | null;
+  /** Rounds that the learner finished while it was watched. */
+  readonly rounds: number;
+  readonly agentLog: string;
+  readonly exit: { readonly code: number | null; readonly signal: string | null };
+}
+
+const QQR = fileURLToPath(new URL('../../../scripts/qqr.js', import.meta.url));
+const SHARE = '/mnt/share';
+export const LABEL = 'walking';
+/** Emulated processors load TensorFlow slowly. */
+const TRAINING_WITHIN_MS = 180_000;
+const TICKS_PER_SECOND = 100; // USER_HZ, fixed on Linux
+
+const host = openHost<BoardRunCalls>();
+const nowUs = () => Number(process.hrtime.bigint()) / 1000;
+const since = performance.now();
+const say = (what: string) => console.log(`${((performance.now() - since) / 1000).toFixed(1)} s  ${what}`);
+
+function readClock(): ClockReading {
+  const read = () => {
+    const beforeUs = nowUs();
+    const farUs = host.call('nowUs');
+    return { beforeUs, farUs, afterUs: nowUs() };
+  };
+  return bestReading(Array.from({ length: 10 }, read));
+}
+
+/** A learner that never has to wait: a few windows a round, and more steps on them than fit into the time in which new ones come. */
+function serverSettings(stateDir: string, rateHz: number): string {
+  const sensor = { channels: ['x', 'y', 'z'], sampleRateHz: rateHz };
+  return stringify({
+    stateDir,
+    rounds: { boards: 1, max: 0, deadlineS: 0 },
+    strategy: { name: 'qqr', windowsPerRound: 2, localSteps: 400 },
+    model: {
+      windowSeconds: 2.56,
+      classes: [LABEL, 'sitting'],
+      modalities: [
+        { name: 'acc', unit: 'mps2', ...sensor },
+        { name: 'gyr', unit: 'radps', ...sensor },
+      ],
+    },
+  });
+}
+
+function qqr(...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [QQR, ...args], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`qqr ${args.join(' ')}: ${status}\n${stderr}`);
+  return stdout;
+}
+
+interface Usage {
+  readonly pid: number;
+  readonly cpuS: number;
+  readonly rssMb: number;
+  readonly peakMb: number;
+}
+
+function usageOf(pid: number): Usage {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mb = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1000;
+  const cpuS = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND; // utime, stime: proc(5)
+  return { pid, cpuS, rssMb: mb('VmRSS'), peakMb: mb('VmHWM') };
+}
+
+/** The learner is the agent's only child. Null between two of them. */
+function learnerOf(pid: number): Usage | null {
+  const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
+  return child === '' ? null : usageOf(Number(child));
+}
+
+function load(from: Usage, to: Usage, seconds: number): Load {
+  return { cpuPercent: (100 * (to.cpuS - from.cpuS)) / seconds, rssMb: to.rssMb, peakMb: to.peakMb };
+}
+
+/** Rounds that the learner has committed; −1: none. */
+function learntRound(stateDir: string): number {
+  if (!existsSync(agentStorePath(stateDir))) return -1;
+  const store = openAgentReader(agentStorePath(stateDir));
+  try {
+    return store.checkpoint()?.round ?? -1;
+  } finally {
+    store.close();
+  }
+}
+
+async function untilTraining(stateDir: string): Promise<void> {
+  const giveUp = performance.now() + TRAINING_WITHIN_MS;
+  while (learntRound(stateDir) < 1) {
+    if (performance.now() > giveUp) throw new Error('the learner has not trained');
+    await sleep(1000);
+  }
+}
+
+async function startBoth(folder: string, { chip, address, rateHz }: BoardRun, bus: number) {
+  const [serverFile, agentFile] = [join(folder, 'server.toml'), join(folder, 'agent.toml')];
+  writeFileSync(serverFile, serverSettings(join(folder, 'server'), rateHz));
+  const stateDir = join(folder, 'agent');
+  writeFileSync(agentFile, stringify({ device: 'pi-1', stateDir, sensors: [{ chip, bus, address, rateHz }] }));
+  const server = startQqr(['server', 'run', '--config', serverFile]);
+  await server.logged('aggregator ready');
+  say('aggregator ready');
+  const agent = startQqr(['agent', 'run', '--config', agentFile]);
+  await agent.logged('sensor found');
+  say('sensor found');
+  return { server, agent, stateDir };
+}
+
+async function stopped(qqrProcess: QqrProcess) {
+  qqrProcess.child.kill('SIGTERM');
+  return qqrProcess.ended;
+}
+
+async function watch(agentPid: number, stateDir: string, seconds: number) {
+  const [fromUs, round] = [nowUs(), learntRound(stateDir)];
+  const [agentBefore, learnerBefore] = [usageOf(agentPid), learnerOf(agentPid)];
+  const readings: ClockReading[] = [];
+  while (nowUs() < fromUs + seconds * 1e6) {
+    readings.push(readClock());
+    await sleep(1000);
+  }
+  readings.push(readClock());
+  const [agentAfter, learnerAfter] = [usageOf(agentPid), learnerOf(agentPid)];
+  const toUs = nowUs();
+  const watchedS = (toUs - fromUs) / 1e6;
+  const isSame = learnerBefore !== null && learnerBefore.pid === learnerAfter?.pid;
+  return {
+    readings,
+    fromUs,
+    toUs,
+    agent: load(agentBefore, agentAfter, watchedS),
+    learner: isSame ? load(learnerBefore, learnerAfter, watchedS) : null,
+    rounds: learntRound(stateDir) - round,
+  };
+}
+
+async function runBoard(run: BoardRun, bus: number): Promise<BoardFacts> {
+  const folder = mkdtempSync(join(tmpdir(), 'board-run-'));
+  host.call('mountChip', run.chip, run.address);
+  const probed = qqr('agent', 'probe', '--json');
+  say(`probed: ${probed.trim()}`);
+  const first = readClock();
+  const { server, agent, stateDir } = await startBoth(folder, run, bus);
+  try {
+    qqr('label', LABEL, '--state', stateDir);
+    say('labelled');
+    await untilTraining(stateDir);
+    say('training');
+    const { readings, ...watched } = await watch(Number(agent.child.pid), stateDir, run.seconds);
+    say('watched');
+    const { code, signal, errors } = await stopped(agent);
+    copyFileSync(agentStorePath(stateDir), join(SHARE, `${run.chip}-${run.rateHz}.sqlite`));
+    return { probed, readings: [first, ...readings, readClock()], ...watched, agentLog: errors, exit: { code, signal } };
+  } finally {
+    agent.child.kill('SIGKILL');
+    await stopped(server);
+    say('stopped');
+  }
+}
+
+const runs = JSON.parse(process.argv[2] as string) as BoardRun[];
+const [bus] = await listI2cBuses();
+if (bus === undefined) throw new Error('the guest has no I2C bus');
+mkdirSync(SHARE, { recursive: true });
+const facts: BoardFacts[] = [];
+for (const run of runs) {
+  facts.push(await runBoard(run, bus.number));
+  writeFileSync(join(SHARE, 'facts.json'), JSON.stringify(facts));
+}
+host.close();
