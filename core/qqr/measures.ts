@@ -51,6 +51,11 @@ export function scaleOf(unit: string): number {
 /** Measures of the power and of the noise floor below which a sensor lies still: 0.02 g or rad/s of movement, 0.007 of noise. */
 const STILL = { variance: -8, noise: -5 } as const;
 
+/** Whether these measures are those of a sensor that does not move. */
+export function liesStill(measures: Float32Array): boolean {
+  return (measures[MEASURES.variance] as number) < STILL.variance && (measures[MEASURES.noise] as number) < STILL.noise;
+}
+
 /** What one axis contributes, before logarithms. */
 interface AxisMeasures {
   mean: number;
@@ -100,9 +105,9 @@ export function measure(values: Float32Array, channels: number, unit: string): F
   out[MEASURES.held] = longestHeld(values, channels) / samples;
   const level = Math.abs(Math.sqrt(squaredMean) - rest);
   out[MEASURES.level] = Math.log(level + 1e-2);
-  const isStill = (out[MEASURES.variance] as number) < STILL.variance && (out[MEASURES.noise] as number) < STILL.noise;
-  out[MEASURES.gravity] = isStill && unit === 'mps2' ? level : Number.NaN;
-  out[MEASURES.bias] = isStill && unit === 'radps' ? level : Number.NaN;
+  const still = liesStill(out);
+  out[MEASURES.gravity] = still && unit === 'mps2' ? level : Number.NaN;
+  out[MEASURES.bias] = still && unit === 'radps' ? level : Number.NaN;
   out[MEASURES.tilt] = Number.NaN;
   return out;
 }

@@ -8,7 +8,7 @@
  * Invariant: only windows of quality ≥ 0.8 teach, unless no window in `PATIENCE` in a row was as good: then the board was refitted or its
  * sensor replaced, and everything is learned anew. Held and clipped windows never teach. A fault that comes and goes never becomes usual.
  */
-import { MEASURES, type MeasureName } from './measures.ts';
+import { liesStill, MEASURES, type MeasureName } from './measures.ts';
 import {
   ACTIVITY_LEVELS,
   activityLevel,
@@ -149,10 +149,15 @@ export function createQualityReference(options: ReferenceOptions, state?: Qualit
   };
 }
 
-/** The worst of the limits that hold for every sensor; a measure that is NaN does not speak. */
+/**
+ * The worst of the limits that hold for every sensor; a measure that is NaN does not speak. A sensor that lies still is not at the end of
+ * its range however often its highest value comes: a coarse one has few values then.
+ */
 function fixedBadness(measures: Float32Array): { badness: number; why: MeasureName } {
   let [badness, why]: [number, MeasureName] = [Number.NEGATIVE_INFINITY, 'held'];
+  const still = liesStill(measures);
   for (const { measure, limit, slope } of FIXED_RULES) {
+    if (still && measure === 'clip') continue;
     const of = slope * ((measures[MEASURES[measure]] as number) - limit);
     if (of > badness) [badness, why] = [of, measure];
   }

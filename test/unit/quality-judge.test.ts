@@ -31,6 +31,19 @@ test('healthy windows of both sensors are good, from the first one on', () => {
   assert.ok(bad.length <= 3, `${bad.length}`);
 });
 
+test('a coarse sensor that lies still is well', () => {
+  const rng = createRng('coarse');
+  const step = 0.004 * 9.80665; // an ADXL345's
+  const coarse = (value: number) => Math.round(value / step) * step;
+  const judge = taught(20);
+  const still = Float32Array.from({ length: 384 }, (_, i) =>
+    coarse((i % 3 === 2 ? 9.80665 : 0.1) + 0.8 * step * rng.normal()),
+  );
+  const lying = judge.score({ values: [still, null], completeness: [1, 0] });
+  assert.ok((lying.measures[0]?.[MEASURES.clip] as number) > 0.1, 'the case: one value comes often');
+  assert.ok((lying.quality[0] as number) > 0.8, `${lying.quality[0]} ${lying.why[0]}`);
+});
+
 describe('a tilt that does not fit', () => {
   for (const [m, name] of [
     [0, 'accelerometer'],
