@@ -78,9 +78,6 @@ async function run(line: RunLine): Promise<void> {
   const config = await configOf(line);
   const log = createPinoLog('qqr-agent', config.log.level);
   const ending = new AbortController();
-  const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve).once('SIGTERM', resolve);
-  });
   const isFast = line.replay !== undefined && parseSpeed(line.speed) === 'max';
   try {
     const agent = await startAgent({
@@ -92,19 +89,18 @@ async function run(line: RunLine): Promise<void> {
       clock: systemClock,
       log,
     });
-    await serve(agent, interrupted, createServiceManager(process.env, log), log);
+    await serve(agent, createServiceManager(process.env, log), log);
   } finally {
     ending.abort(new Error('agent stopped')); // simulated chips, also of an agent that could not be started
   }
 }
 
 /** Until the agent has finished or a person wants its end. */
-async function serve(
-  agent: RunningAgent,
-  interrupted: Promise<void>,
-  manager: ServiceManager,
-  log: Log,
-): Promise<void> {
+async function serve(agent: RunningAgent, manager: ServiceManager, log: Log): Promise<void> {
+  // Not earlier: a signal while the agent starts ends it at once, as a kill would, which it survives.
+  const interrupted = new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve).once('SIGTERM', resolve);
+  });
   const { progress, status } = agent;
   const watchdog = progress && createWatchdog(manager, progress, status, systemClock, log);
   try {

@@ -19,6 +19,7 @@ set -euo pipefail
 umask 022 # the service's user reads all of it
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 prefix=/opt/qqr-edge root='' what=agent start=1 dry='' uninstall='' purge='' modules=''
+value() { [ $# -gt 1 ] || { echo "install-board: $1 takes a value" >&2; exit 64; }; echo "$2"; }
 while [ $# -gt 0 ]; do
   case $1 in
     --server) what=server ;;
@@ -26,10 +27,9 @@ while [ $# -gt 0 ]; do
     --purge) purge=1 ;;
     --no-start) start= ;;
     --dry-run) dry=1 ;;
-    --prefix | --node-modules | --root)
-      [ $# -gt 1 ] || { echo "install-board: $1 takes a value" >&2; exit 64; }
-      case $1 in --prefix) prefix=$2 ;; --node-modules) modules=$2 ;; --root) root=${2%/} ;; esac
-      shift ;;
+    --prefix) prefix=$(value "$@"); shift ;;
+    --node-modules) modules=$(value "$@"); shift ;;
+    --root) root=$(value "$@"); root=${root%/}; shift ;;
     --help | -h) sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) echo "install-board: unknown option $1 (--help shows all)" >&2; exit 64 ;;
   esac

@@ -103,6 +103,7 @@ describe('install-board.sh', () => {
 
   it('names what is wrong', () => {
     assert.equal(install('x', '--unknown').status, 64);
+    assert.equal(install('x', '--prefix').status, 64);
     const { status, stderr } = install('x', '--node-modules', '/no/such/file');
     assert.equal(status, 69);
     assert.match(stderr, /no such file/);
