@@ -151,7 +151,8 @@ do_ cp "$here/systemd/99-qqr-edge.rules" "$root/etc/udev/rules.d/"
 on_host make_account
 if [ -z "$root" ] && command -v udevadm >/dev/null; then
   on_host udevadm control --reload 2>/dev/null || true
-  on_host udevadm trigger --subsystem-match=i2c-dev --subsystem-match=gpio 2>/dev/null || true
+  # as if just found: rules for sysfs act on "add", and what is there already would wait for the next boot
+  on_host udevadm trigger --action=add --subsystem-match=i2c-dev --subsystem-match=gpio --settle 2>/dev/null || true
 fi
 
 # 3. Settings, once: a board's name is its host's.

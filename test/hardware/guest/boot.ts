@@ -31,6 +31,8 @@ export interface GuestOptions {
   readonly command: readonly string[];
   /** From QEMU's start to its end. */
   readonly timeoutMs: number;
+  /** A real systemd is the first process and runs the command as a service; else there is nothing but the command. */
+  readonly systemd?: boolean;
 }
 
 export interface GuestRun {
@@ -68,7 +70,7 @@ function accelerator(): readonly string[] {
 
 const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
-function qemuArguments(folder: string, served: readonly ServedDevice[], devices: readonly VirtioDevice[]): string[] {
+function qemuArguments(folder: string, served: readonly ServedDevice[], options: GuestOptions): string[] {
   const share = join(folder, 'share');
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
@@ -78,7 +80,8 @@ function qemuArguments(folder: string, served: readonly ServedDevice[], devices:
     ...['-kernel', join(CACHE, 'vmlinux'), '-initrd', join(CACHE, 'initrd.gz')],
     ...[
       '-append',
-      'console=ttyS0 quiet loglevel=4 panic=-1 oops=panic random.trust_cpu=on tsc=reliable mitigations=off nokaslr',
+      'console=ttyS0 quiet loglevel=4 panic=-1 oops=panic random.trust_cpu=on tsc=reliable mitigations=off nokaslr' +
+        (options.systemd ? ' systemd.unit=test.service systemd.show_status=false' : ''),
     ],
     ...['-chardev', `file,id=kernel,path=${join(folder, 'kernel.log')}`, '-serial', 'chardev:kernel'],
     ...['-device', 'virtio-serial-pci', '-chardev', 'stdio,id=console,signal=off'],
@@ -95,7 +98,7 @@ function qemuArguments(folder: string, served: readonly ServedDevice[], devices:
     ...['-device', 'virtio-9p-pci,fsdev=share,mount_tag=share'],
     ...served.flatMap(({ socket }, i) => [
       ...['-chardev', `socket,id=device${i},path=${socket}`],
-      ...['-device', `vhost-user-${devices[i]?.name}-pci,chardev=device${i}`],
+      ...['-device', `vhost-user-${options.devices[i]?.name}-pci,chardev=device${i}`],
     ]),
   ];
 }
@@ -150,7 +153,8 @@ async function fillShare(share: string, command: readonly string[]): Promise<voi
 }
 
 /** Does not throw for what happens in the guest; `close` the run. */
-export async function runGuest({ devices, calls, command, timeoutMs }: GuestOptions): Promise<GuestRun> {
+export async function runGuest(options: GuestOptions): Promise<GuestRun> {
+  const { devices, calls, command, timeoutMs } = options;
   const folder = await mkdtemp(join(tmpdir(), 'qqr-guest-'));
   const share = join(folder, 'share');
   const close = () => rm(folder, { recursive: true });
@@ -160,7 +164,7 @@ export async function runGuest({ devices, calls, command, timeoutMs }: GuestOpti
     await fillShare(share, command);
     callServer = await serveCalls(calls, join(folder, 'calls'));
     for (const device of devices) served.push(await serveDevice(device, folder));
-    const output = await untilEnd(startQemu(qemuArguments(folder, served, devices)), timeoutMs);
+    const output = await untilEnd(startQemu(qemuArguments(folder, served, options)), timeoutMs);
     const status = await textOf(join(share, 'status'));
     const kernelLog = await textOf(join(folder, 'kernel.log'));
     return { status: status === '' ? null : Number(status), output, kernelLog, share, close };

@@ -37,6 +37,8 @@ missing=()
 command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
 [ -x /bin/busybox ] || missing+=(busybox-static)
 [ -x /sbin/modprobe ] || missing+=(kmod)
+[ -x /lib/systemd/systemd ] || missing+=(systemd) # the guest's: it has the host's files
+[ -x /lib/systemd/systemd-udevd ] || missing+=(udev)
 command -v cpio >/dev/null || missing+=(cpio)
 command -v xz >/dev/null || missing+=(xz-utils)
 [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"

@@ -22,6 +22,10 @@ export interface InsideOptions {
   /** More that the program may ask of the test. */
   readonly calls?: HostCalls;
   readonly timeoutMs?: number;
+  /** Under a real systemd; see `GuestOptions`. */
+  readonly systemd?: boolean;
+  /** For the program, behind its name. */
+  readonly args?: readonly string[];
 }
 
 /** A failure of the guest's, with the text and the places that it had there. */
@@ -44,13 +48,14 @@ function parseResults(text: string): TestResult[] {
 }
 
 export async function testsInGuest(t: TestContext, options: InsideOptions): Promise<void> {
-  const { program, board, calls = {}, timeoutMs = 180_000 } = options;
+  const { program, board, calls = {}, timeoutMs = 180_000, systemd = false, args = [] } = options;
   const reporting = ['--test-reporter', REPORTER, '--test-reporter-destination', '/mnt/share/results'];
   const run = await runGuest({
     devices: board.devices,
     calls: { ...boardCalls(board), ...calls },
-    command: [process.execPath, '--enable-source-maps', ...reporting, join(INSIDE, `${program}.js`)],
+    command: [process.execPath, '--enable-source-maps', ...reporting, join(INSIDE, `${program}.js`), ...args],
     timeoutMs,
+    systemd,
   });
   board.close();
   t.diagnostic(run.output);

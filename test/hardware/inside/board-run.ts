@@ -1,7 +1,7 @@
 /**
  * In the guest: whole boards, one after the other. Probe, aggregator, agent with its learner, a label; then for a while nothing but
  * watching. What the test wants to know it finds in the board's database and in `facts.json`, both left in the shared folder.
- * See `board-run.test.ts`.
+ * See `board-run.ts`.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,48 +12,16 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'smol-toml';
 import { listI2cBuses } from '../../../agent/hw/i2c-linux.ts';
 import { agentStorePath } from '../../../agent/main.ts';
-import type { ChipName } from '../../../agent/sensors/registry.ts';
 import { openAgentReader } from '../../../agent/store/agent-store.ts';
 import { type QqrProcess, startQqr } from '../../fixtures/qqr-process.ts';
-import type { BoardRunCalls } from '../board-run.test.ts';
+import type { BoardFacts, BoardRun, Load } from '../board-facts.ts';
+import type { BoardRunCalls } from '../board-run.ts';
 import { bestReading, type ClockReading } from '../clock-fit.ts';
 import { openHost } from './host.ts';
-
-export interface BoardRun {
-  readonly chip: ChipName;
-  readonly address: number;
-  /** That the chip really has. */
-  readonly rateHz: number;
-  /** From the learner's first training on. */
-  readonly seconds: number;
-}
-
-export interface Load {
-  /** Of one processor, percent. */
-  readonly cpuPercent: number;
-  /** Resident, at the end and at most, MB. */
-  readonly rssMb: number;
-  readonly peakMb: number;
-}
-
-export interface BoardFacts {
-  /** What `qqr agent probe --json` printed. */
-  readonly probed: string;
-  readonly readings: readonly ClockReading[];
-  /** On the board's monotonic clock, microseconds: what was watched. */
-  readonly fromUs: number;
-  readonly toUs: number;
-  readonly agent: Load;
-  readonly learner: Load | null;
-  /** Rounds that the learner finished while it was watched. */
-  readonly rounds: number;
-  readonly agentLog: string;
-  readonly exit: { readonly code: number | null; readonly signal: string | null };
-}
+import { ACTIVITY } from './wiring.ts';
 
 const QQR = fileURLToPath(new URL('../../../scripts/qqr.js', import.meta.url));
 const SHARE = '/mnt/share';
-export const LABEL = 'walking';
 /** Emulated processors load TensorFlow slowly. */
 const TRAINING_WITHIN_MS = 180_000;
 const TICKS_PER_SECOND = 100; // USER_HZ, fixed on Linux
@@ -78,10 +46,10 @@ function serverSettings(stateDir: string, rateHz: number): string {
   return stringify({
     stateDir,
     rounds: { boards: 1, max: 0, deadlineS: 0 },
-    strategy: { name: 'qqr', windowsPerRound: 2, localSteps: 400 },
+    strategy: { name: 'qqr', windowsPerRound: 2, localSteps: 40 },
     model: {
       windowSeconds: 2.56,
-      classes: [LABEL, 'sitting'],
+      classes: [ACTIVITY, 'sitting'],
       modalities: [
         { name: 'acc', unit: 'mps2', ...sensor },
         { name: 'gyr', unit: 'radps', ...sensor },
@@ -104,7 +72,9 @@ interface Usage {
 }
 
 function usageOf(pid: number): Usage {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const mb = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1000;
   const cpuS = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND; // utime, stime: proc(5)
@@ -187,18 +157,22 @@ async function runBoard(run: BoardRun, bus: number): Promise<BoardFacts> {
   host.call('mountChip', run.chip, run.address);
   const probed = qqr('agent', 'probe', '--json');
   say(`probed: ${probed.trim()}`);
-  const first = readClock();
   const { server, agent, stateDir } = await startBoth(folder, run, bus);
   try {
-    qqr('label', LABEL, '--state', stateDir);
+    qqr('label', ACTIVITY, '--state', stateDir);
     say('labelled');
     await untilTraining(stateDir);
     say('training');
-    const { readings, ...watched } = await watch(Number(agent.child.pid), stateDir, run.seconds);
+    const watched = await watch(Number(agent.child.pid), stateDir, run.seconds);
     say('watched');
     const { code, signal, errors } = await stopped(agent);
     copyFileSync(agentStorePath(stateDir), join(SHARE, `${run.chip}-${run.rateHz}.sqlite`));
-    return { probed, readings: [first, ...readings, readClock()], ...watched, agentLog: errors, exit: { code, signal } };
+    return {
+      probed,
+      ...watched,
+      agentLog: errors,
+      exit: { code, signal },
+    };
   } finally {
     agent.child.kill('SIGKILL');
     await stopped(server);

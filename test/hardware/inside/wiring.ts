@@ -6,3 +6,7 @@ export const LED_LINE = 6;
 /** Of the chip in the tests of the bus itself. */
 export const CHIP_ADDRESS = 0x42;
 export const EMPTY_ADDRESS = 0x43;
+/** What the person does in the runs of whole boards. */
+export const ACTIVITY = 'walking';
+/** Of the agent that runs as a service. */
+export const SERVICE_CHIP = { chip: 'mpu6050', address: 0x68 } as const;

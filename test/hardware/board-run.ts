@@ -18,12 +18,12 @@ import type { ChipName } from '../../agent/sensors/registry.ts';
 import { openAgentStore } from '../../agent/store/agent-store.ts';
 import { readRecording } from '../../core/trace/csv-reader.ts';
 import { dataDirectory } from '../../scripts/data/data-directory.ts';
+import type { BoardFacts, BoardRun, Load } from './board-facts.ts';
 import { createBoard } from './guest/board.ts';
 import { boardCalls } from './guest/board-calls.ts';
 import { type GuestRun, missingGuest, runGuest } from './guest/boot.ts';
-import type { BoardFacts, BoardRun, Load } from './inside/board-run.ts';
 import { LINES } from './inside/wiring.ts';
-import { type ChipTruth, heldAgainst, type RunFindings } from './run-findings.ts';
+import { type ChipTruth, heldAgainst, type RunFindings, type Samples } from './run-findings.ts';
 
 const TRACE = join(dataDirectory(), 'watch', '1-1.csv.gz');
 const PROGRAM = fileURLToPath(new URL('./inside/board-run.js', import.meta.url));
@@ -42,7 +42,23 @@ const RUNS: readonly (BoardRun & { readonly isSure: boolean })[] = [
 async function recordedMoves(): Promise<(startUs: number) => MotionSource> {
   const [acc, gyr] = (await readRecording(TRACE)).modalities;
   if (acc === undefined || gyr === undefined) throw new Error(`${TRACE} lacks a sensor`);
-  return (startUs) => recordedMotion({ tUs: acc.tUs, acc: acc.values, gyr: gyr.values }, 'loop', startUs);
+  return (startUs) => trembling(recordedMotion({ tUs: acc.tUs, acc: acc.values, gyr: gyr.values }, 'loop', startUs));
+}
+
+/**
+ * A little movement on top, a function of time like the recording: there are seconds in which it stands still to the last digit, which
+ * no sensor does, and a stuck one would be found.
+ */
+function trembling(motion: MotionSource): MotionSource {
+  return (tUs) => {
+    const { acc, gyr, ...rest } = motion(tUs);
+    const shake = Math.sin((2 * Math.PI * 7.3 * tUs) / 1e6);
+    return {
+      ...rest,
+      acc: [acc[0] + 0.05 * shake, acc[1] - 0.03 * shake, acc[2] + 0.04 * shake],
+      gyr: [gyr[0] - 0.02 * shake, gyr[1] + 0.03 * shake, gyr[2] + 0.02 * shake],
+    };
+  };
 }
 
 function createMovedBoard(moves: (startUs: number) => MotionSource) {
@@ -66,7 +82,7 @@ function createMovedBoard(moves: (startUs: number) => MotionSource) {
 export type BoardRunCalls = ReturnType<typeof createMovedBoard>['calls'];
 
 const whyNot = missingGuest() ?? (existsSync(TRACE) ? false : 'not fetched: qqr data fetch watch');
-const minutes = (runs: number) => runs * (SECONDS + 180) * 1000 + 60_000;
+const minutes = (runs: number) => runs * (SECONDS + 300) * 1000 + 60_000;
 
 describe('a whole board in a guest', { skip: whyNot }, () => {
   let guest: GuestRun;
@@ -95,11 +111,11 @@ describe('a whole board in a guest', { skip: whyNot }, () => {
         return own;
       };
       before(() => {
-        const { readings } = factsOf();
+        const own = factsOf();
         const path = join(guest.share, `${run.chip}-${run.rateHz}.sqlite`);
         const store = openAgentStore(path);
         try {
-          found = heldAgainst(truths[i] as ChipTruth, store, readings);
+          found = heldAgainst(truths[i] as ChipTruth, store, own);
         } finally {
           store.close();
         }
@@ -107,17 +123,20 @@ describe('a whole board in a guest', { skip: whyNot }, () => {
 
       test('probe finds the chip', () => {
         const [bus] = JSON.parse(factsOf().probed) as { found: { address: number; chip: string }[] }[];
-        assert.deepEqual(bus?.found.map(({ address, chip }) => ({ address, chip })), [
-          { address: run.address, chip: run.chip },
-        ]);
+        assert.deepEqual(
+          bus?.found.map(({ address, chip }) => ({ address, chip })),
+          [{ address: run.address, chip: run.chip }],
+        );
       });
 
       test('each stored sample is one that the chip measured, in order, and what is lost lies in a marked gap', (t) => {
-        const { stored, lost, gaps, spanS, faults } = found;
-        t.diagnostic(`${stored} samples in ${spanS.toFixed(1)} s, ${lost} lost in ${gaps} gaps; faults: ${faults.join(', ') || 'none'}`);
+        t.diagnostic(
+          `watched: ${samplesText(found.watched)}; with the start of all programs: ${samplesText(found.all)}; ` +
+            `faults: ${found.faults.join(', ') || 'none'}`,
+        );
         assert.equal(found.wrong, null);
-        assert.ok(spanS > SECONDS, `${spanS} s`);
-        if (run.isSure) assert.equal(lost, 0);
+        assert.ok(found.watched.spanS > SECONDS - 2, `${found.watched.spanS} s`);
+        if (run.isSure) assert.equal(found.watched.lost, 0);
       });
 
       test('windows are those of the recording played directly', () => {
@@ -149,6 +168,10 @@ function tellTiming(t: TestContext, { startErrorsUs, clockErrorUs, clockRate }: 
     `starts of ${sizes.length} windows: off by ${median} ms (median), ${ms(sizes.at(-1))} ms (most); ` +
       `clocks known to ${ms(clockErrorUs)} ms, rate ${clockRate.toFixed(6)}; one by one: ${startErrorsUs.map(ms).join(' ')}`,
   );
+}
+
+function samplesText({ stored, lost, gaps, spanS }: Samples): string {
+  return `${stored} samples in ${spanS.toFixed(1)} s, ${lost} lost in ${gaps} gaps`;
 }
 
 function loadText({ cpuPercent, rssMb, peakMb }: Load): string {
