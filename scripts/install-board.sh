@@ -5,7 +5,7 @@
 #   sudo scripts/install-board.sh                     the agent
 #   sudo scripts/install-board.sh --server            the aggregator
 #   sudo scripts/install-board.sh --uninstall         services, program and account; keeps /etc/qqr and the state folders
-#   sudo scripts/install-board.sh --uninstall --purge these, too: nothing is left
+#   sudo scripts/install-board.sh --uninstall --purge these, too: nothing is left but the groups i2c and gpio
 #
 #   --node-modules FILE  packages built on a bigger machine (scripts/cross-build-arm64.sh): the board compiles nothing
 #   --prefix DIR         where the program goes (default /opt/qqr-edge)

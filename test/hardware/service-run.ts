@@ -66,5 +66,5 @@ test('service', { skip: missingGuest() ?? false }, async (t) => {
   const { address } = SERVICE_CHIP;
   const chip = create({ address, motion: syntheticMotion(), random, faults: noFaults() });
   board.mount([chip], new Map([[address, INTERRUPT_LINE]]));
-  await testsInGuest(t, { program: 'service', args: [pack(folder)], board, systemd: true, timeoutMs: 400_000 });
+  await testsInGuest(t, { program: 'service', args: [pack(folder)], board, systemd: true, timeoutMs: 550_000 });
 });

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -105,8 +114,10 @@ function contentOf(file: string, stat: ReturnType<typeof lstatSync> & object): s
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-/** Accounts and groups by name, as lines. */
-const accounts = () => ['/etc/passwd', '/etc/group'].flatMap((file) => readFileSync(file, 'utf8').trim().split('\n'));
+/** Rewritten when an account is made or removed, so compared by lines. */
+const ACCOUNT_FILES = ['passwd', 'group', 'shadow', 'gshadow', 'subuid', 'subgid'].map((name) => `/etc/${name}`);
+const accounts = () =>
+  ACCOUNT_FILES.filter((file) => existsSync(file)).flatMap((file) => readFileSync(file, 'utf8').trim().split('\n'));
 
 describe('the agent as a service', () => {
   const accountsBefore = accounts();
@@ -134,7 +145,9 @@ describe('the agent as a service', () => {
 
   test('is ready when it samples, as an account without rights', async () => {
     await timed('start to ready', () => void run('systemctl', 'start', UNIT));
-    assert.match(show('StatusText'), /^samples acc 50(\.\d)? Hz, gyr 50(\.\d)? Hz$/);
+    // A guest this slow may come to its first reading after the FIFO has run over: then that is told first.
+    const isHealthy = () => /^samples acc 50(\.\d)? Hz, gyr 50(\.\d)? Hz$/.test(show('StatusText'));
+    await until('a status without a fault', isHealthy, 60);
     const status = readFileSync(`/proc/${mainPid()}/status`, 'utf8');
     const uid = run('id', '-u', 'qqr').trim();
     assert.match(status, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'));
@@ -153,7 +166,7 @@ describe('the agent as a service', () => {
     const storedUs = storedUntilUs();
     await timed('kill to active', async () => {
       process.kill(pid, 'SIGKILL');
-      await until('running again', () => isRunningAsNot(pid), 60);
+      await until('running again', () => isRunningAsNot(pid), 120);
     });
     assert.equal(show('NRestarts'), '1');
     await until('later samples in the database', () => storedUntilUs() > storedUs, 15);
@@ -162,7 +175,7 @@ describe('the agent as a service', () => {
   test('an unplugged sensor is told and is no reason to start again', async () => {
     const pid = mainPid();
     host.call('unplug', SERVICE_CHIP.address);
-    await sleep(2.5 * WATCHDOG_S * 1000);
+    await sleep(1.75 * WATCHDOG_S * 1000);
     assert.equal(mainPid(), pid);
     assert.match(show('StatusText'), /; mpu6050.*: /);
     host.call('plugIn', SERVICE_CHIP.address);
@@ -175,7 +188,7 @@ describe('the agent as a service', () => {
     const pid = mainPid();
     await timed('stall to active', async () => {
       process.kill(pid, 'SIGSTOP');
-      await until('running again', () => isRunningAsNot(pid), 90);
+      await until('running again', () => isRunningAsNot(pid), 120);
     });
     assert.equal(show('NRestarts'), '2');
     assert.match(journal(), /Watchdog timeout/);
@@ -183,6 +196,7 @@ describe('the agent as a service', () => {
   });
 
   test('stops when it is told to', async () => {
+    mainPid(); // there is something to stop
     await timed('stop', () => void run('systemctl', 'stop', UNIT));
     assert.deepEqual([show('ActiveState'), show('Result')], ['inactive', 'success']);
   });
@@ -206,9 +220,8 @@ describe('the agent as a service', () => {
     const left = [...written()].filter(
       ([path, content]) => writtenBefore.get(path) !== content && content !== 'folder',
     );
-    const isAccount = (path: string) => /^\/etc\/(passwd|group|shadow|gshadow)$/.test(path);
     assert.deepEqual(
-      left.map(([path]) => path).filter((path) => !isAccount(path)),
+      left.map(([path]) => path).filter((path) => !ACCOUNT_FILES.includes(path)),
       [],
     );
     const newAccounts = accounts().filter((line) => !accountsBefore.includes(line));
