@@ -53,7 +53,14 @@ export function fullScale(scale: number, codes = 32_767): number {
   return Math.fround(codes * scale);
 }
 
-/** Reads registers, and says when: the middle of the transaction, stream time in microseconds. */
+/** The level is looked at somewhere in a transaction of about a millisecond; where one takes longer, it waited before as well as after. */
+const MOST_BEFORE_END_US = 500;
+
+/**
+ * Reads registers, and says when: the middle of the transaction, stream time in microseconds. Of a slow one half a millisecond before its
+ * end: a busy machine may have kept it waiting before the chip was asked, and a time that is earlier than what it stands for would
+ * mislead the sample clock for a minute (`arrival-line.ts`).
+ */
 export async function readTimed(
   { bus, settings, nowUs }: Pick<ChipParts, 'bus' | 'settings' | 'nowUs'>,
   register: number,
@@ -61,7 +68,8 @@ export async function readTimed(
 ): Promise<{ readonly bytes: Uint8Array; readonly knownUs: number }> {
   const beforeUs = nowUs();
   const bytes = await bus.read(settings.address, register, length);
-  return { bytes, knownUs: (beforeUs + nowUs()) / 2 };
+  const afterUs = nowUs();
+  return { bytes, knownUs: afterUs - Math.min((afterUs - beforeUs) / 2, MOST_BEFORE_END_US) };
 }
 
 /** Writes one byte to each register, in order, a transaction each. */

@@ -26,6 +26,8 @@ export interface BoardFacts {
   /** On the board's monotonic clock, microseconds: what was watched. */
   readonly fromUs: number;
   readonly toUs: number;
+  /** The longest that a program beside the agent had to wait for a processor meanwhile, milliseconds. */
+  readonly stallMs: number;
   readonly agent: Load;
   readonly learner: Load | null;
   /** Rounds that the learner finished while it was watched. */

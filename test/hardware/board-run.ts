@@ -2,12 +2,13 @@
  * A whole board on a real kernel: `qqr agent run` reads a chip over /dev/i2c-N, an aggregator and a learner that never rests beside
  * it, the chip moved by a person's recording. Afterwards the board's database is held against what the chip really felt, and when:
  * each stored sample, the times of the windows, and the windows themselves against those of the recording played directly.
- * QQR_HARDWARE_SECONDS: how long each run is watched (20); from 60 on also the run that an emulated processor may not keep up with.
+ * QQR_HARDWARE_SECONDS: how long each run is watched (20); from 60 on also at 1 kHz with a FIFO of 85 ms. That nothing is lost and that times
+ * are right is asserted only of a guest that had its processors: emulation on a busy machine stands still for whole seconds.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { recordedMotion } from '../../agent/hw/sim/motion.ts';
 import type { TimedChip } from '../../agent/hw/sim/powered-chip.ts';
@@ -21,7 +22,7 @@ import { dataDirectory } from '../../scripts/data/data-directory.ts';
 import type { BoardFacts, BoardRun, Load } from './board-facts.ts';
 import { createBoard } from './guest/board.ts';
 import { boardCalls } from './guest/board-calls.ts';
-import { type GuestRun, missingGuest, runGuest } from './guest/boot.ts';
+import { missingGuest, runGuest } from './guest/boot.ts';
 import { LINES } from './inside/wiring.ts';
 import { type ChipTruth, heldAgainst, type RunFindings, type Samples } from './run-findings.ts';
 
@@ -31,13 +32,21 @@ const SECONDS = Number(process.env['QQR_HARDWARE_SECONDS'] ?? 20);
 /** Of the chip's oscillator: real ones are off by percents. */
 const RATE_ERROR = 0.01;
 
-const RUNS: readonly (BoardRun & { readonly isSure: boolean })[] = [
-  { chip: 'mpu6050', address: 0x68, rateHz: 100, seconds: SECONDS, isSure: true },
-  // 0.3 s fit into its FIFO; a kilohertz, to the nearest rate that the chip has
-  { chip: 'lsm6dsox', address: 0x6a, rateHz: 833, seconds: SECONDS, isSure: false },
-  // 85 ms fit
-  ...(SECONDS < 60 ? [] : [{ chip: 'mpu6050', address: 0x68, rateHz: 1000, seconds: SECONDS, isSure: false } as const]),
+/**
+ * Of a window's start. A transaction takes some 3 ms here and half a millisecond on a board, and the drivers take the FIFO's level to be
+ * known half a millisecond before its end; how the two clocks stand to each other is known to half a millisecond.
+ */
+const MOST_MS = 2.5;
+
+/** FIFOs, milliseconds: of frames of 12 bytes, and of pairs of tagged words. */
+const RUNS: readonly (BoardRun & { readonly fifoMs: number })[] = [
+  { chip: 'mpu6050', address: 0x68, rateHz: 100, seconds: SECONDS, fifoMs: 850 },
+  { chip: 'lsm6dsox', address: 0x6a, rateHz: 833, seconds: SECONDS, fifoMs: 307 }, // the nearest that it has to a kilohertz
+  ...(SECONDS < 60 ? [] : [{ chip: 'mpu6050', address: 0x68, rateHz: 1000, seconds: SECONDS, fifoMs: 85 } as const]),
 ];
+
+/** The machine's other work kept the guest from running for so long that a FIFO read in good time would have been none. */
+const isStarved = ({ fifoMs }: { readonly fifoMs: number }, { stallMs }: BoardFacts) => stallMs > fifoMs / 4;
 
 async function recordedMoves(): Promise<(startUs: number) => MotionSource> {
   const [acc, gyr] = (await readRecording(TRACE)).modalities;
@@ -82,47 +91,52 @@ function createMovedBoard(moves: (startUs: number) => MotionSource) {
 export type BoardRunCalls = ReturnType<typeof createMovedBoard>['calls'];
 
 const whyNot = missingGuest() ?? (existsSync(TRACE) ? false : 'not fetched: qqr data fetch watch');
-const minutes = (runs: number) => runs * (SECONDS + 300) * 1000 + 60_000;
+/** Emulated, each of five programs takes up to half a minute to start when the machine has other work. */
+const TIMEOUT_MS = (SECONDS + 400) * 1000;
+
+interface RunEnd {
+  readonly output: string;
+  readonly facts: BoardFacts;
+  readonly found: RunFindings;
+}
+
+async function runBoard(run: BoardRun): Promise<RunEnd> {
+  const { board, truths, calls } = createMovedBoard(await recordedMoves());
+  const command = [process.execPath, '--enable-source-maps', PROGRAM, JSON.stringify(run)];
+  const { output, kernelLog, share, close } = await runGuest({
+    devices: board.devices,
+    calls,
+    command,
+    timeoutMs: TIMEOUT_MS,
+  });
+  board.close();
+  try {
+    const file = join(share, 'facts.json');
+    assert.ok(existsSync(file), `the run did not end. The guest said:\n${output}\n${kernelLog}`);
+    const facts = JSON.parse(readFileSync(file, 'utf8')) as BoardFacts;
+    const store = openAgentStore(join(share, 'agent.sqlite'));
+    try {
+      return { output, facts, found: heldAgainst(truths[0] as ChipTruth, store, facts) };
+    } finally {
+      store.close();
+    }
+  } finally {
+    await close();
+  }
+}
 
 describe('a whole board in a guest', { skip: whyNot }, () => {
-  let guest: GuestRun;
-  let facts: readonly BoardFacts[] = [];
-  let truths: readonly ChipTruth[] = [];
-
-  before(async () => {
-    const { board, truths: mounted, calls } = createMovedBoard(await recordedMoves());
-    truths = mounted;
-    const command = [process.execPath, '--enable-source-maps', PROGRAM, JSON.stringify(RUNS)];
-    guest = await runGuest({ devices: board.devices, calls, command, timeoutMs: minutes(RUNS.length) });
-    board.close();
-    console.log(guest.output);
-    const file = join(guest.share, 'facts.json');
-    if (existsSync(file)) facts = JSON.parse(readFileSync(file, 'utf8')) as BoardFacts[];
-    if (process.env['QQR_HARDWARE_KEEP']) console.log(`kept: ${guest.share}`);
-  });
-  after(() => (process.env['QQR_HARDWARE_KEEP'] ? undefined : guest?.close()));
-
-  for (const [i, run] of RUNS.entries()) {
+  for (const run of RUNS) {
     describe(`${run.chip} at ${run.rateHz} Hz, the learner training`, () => {
+      let output: string;
+      let facts: BoardFacts;
       let found: RunFindings;
-      const factsOf = (): BoardFacts => {
-        const own = facts[i];
-        assert.ok(own !== undefined, `the run did not end. The guest said:\n${guest.output}\n${guest.kernelLog}`);
-        return own;
-      };
-      before(() => {
-        const own = factsOf();
-        const path = join(guest.share, `${run.chip}-${run.rateHz}.sqlite`);
-        const store = openAgentStore(path);
-        try {
-          found = heldAgainst(truths[i] as ChipTruth, store, own);
-        } finally {
-          store.close();
-        }
+      before(async () => {
+        ({ output, facts, found } = await runBoard(run));
       });
 
       test('probe finds the chip', () => {
-        const [bus] = JSON.parse(factsOf().probed) as { found: { address: number; chip: string }[] }[];
+        const [bus] = JSON.parse(facts.probed) as { found: { address: number; chip: string }[] }[];
         assert.deepEqual(
           bus?.found.map(({ address, chip }) => ({ address, chip })),
           [{ address: run.address, chip: run.chip }],
@@ -130,13 +144,14 @@ describe('a whole board in a guest', { skip: whyNot }, () => {
       });
 
       test('each stored sample is one that the chip measured, in order, and what is lost lies in a marked gap', (t) => {
+        t.diagnostic(`longest wait for a processor: ${facts.stallMs.toFixed(0)} ms\n${output}`);
         t.diagnostic(
           `watched: ${samplesText(found.watched)}; with the start of all programs: ${samplesText(found.all)}; ` +
             `faults: ${found.faults.join(', ') || 'none'}`,
         );
         assert.equal(found.wrong, null);
         assert.ok(found.watched.spanS > SECONDS - 2, `${found.watched.spanS} s`);
-        if (run.isSure) assert.equal(found.watched.lost, 0);
+        if (!isStarved(run, facts)) assert.equal(found.watched.lost, 0);
       });
 
       test('windows are those of the recording played directly', () => {
@@ -146,11 +161,12 @@ describe('a whole board in a guest', { skip: whyNot }, () => {
 
       test('windows begin when they say', (t) => {
         tellTiming(t, found);
-        if (run.isSure) assert.ok(found.startErrorsUs.every((error) => Math.abs(error) < 1000));
+        if (isStarved(run, facts)) return t.skip('the guest was starved');
+        assert.ok(found.startErrorsUs.every((error) => Math.abs(error) < 1000 * MOST_MS));
       });
 
       test('the learner trains all the time beside it', (t) => {
-        const { agent, learner, rounds, exit, agentLog } = factsOf();
+        const { agent, learner, rounds, exit, agentLog } = facts;
         t.diagnostic(`agent: ${loadText(agent)}; learner: ${learner && loadText(learner)}, ${rounds} rounds`);
         assert.deepEqual(exit, { code: 0, signal: null }, agentLog);
         assert.ok(learner !== null, 'the learner is one process throughout');

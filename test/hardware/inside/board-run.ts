@@ -1,10 +1,10 @@
 /**
- * In the guest: whole boards, one after the other. Probe, aggregator, agent with its learner, a label; then for a while nothing but
+ * In the guest: a whole board. Probe, aggregator, agent with its learner, a label; then for a while nothing but
  * watching. What the test wants to know it finds in the board's database and in `facts.json`, both left in the shared folder.
  * See `board-run.ts`.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,6 +25,7 @@ const SHARE = '/mnt/share';
 /** Emulated processors load TensorFlow slowly. */
 const TRAINING_WITHIN_MS = 180_000;
 const TICKS_PER_SECOND = 100; // USER_HZ, fixed on Linux
+const TICK_MS = 10;
 
 const host = openHost<BoardRunCalls>();
 const nowUs = () => Number(process.hrtime.bigint()) / 1000;
@@ -129,10 +130,27 @@ async function stopped(qqrProcess: QqrProcess) {
   return qqrProcess.ended;
 }
 
+/** The longest that this program, which does next to nothing, had to wait for a processor. */
+function watchStalls() {
+  let lastMs = performance.now();
+  let longestMs = 0;
+  const look = () => {
+    longestMs = Math.max(longestMs, performance.now() - lastMs - TICK_MS);
+    lastMs = performance.now();
+  };
+  const timer = setInterval(look, TICK_MS);
+  return () => {
+    look();
+    clearInterval(timer);
+    return longestMs;
+  };
+}
+
 async function watch(agentPid: number, stateDir: string, seconds: number) {
   const [fromUs, round] = [nowUs(), learntRound(stateDir)];
   const [agentBefore, learnerBefore] = [usageOf(agentPid), learnerOf(agentPid)];
   const readings: ClockReading[] = [];
+  const stalls = watchStalls();
   while (nowUs() < fromUs + seconds * 1e6) {
     readings.push(readClock());
     await sleep(1000);
@@ -144,6 +162,7 @@ async function watch(agentPid: number, stateDir: string, seconds: number) {
   const isSame = learnerBefore !== null && learnerBefore.pid === learnerAfter?.pid;
   return {
     readings,
+    stallMs: stalls(),
     fromUs,
     toUs,
     agent: load(agentBefore, agentAfter, watchedS),
@@ -166,7 +185,7 @@ async function runBoard(run: BoardRun, bus: number): Promise<BoardFacts> {
     const watched = await watch(Number(agent.child.pid), stateDir, run.seconds);
     say('watched');
     const { code, signal, errors } = await stopped(agent);
-    copyFileSync(agentStorePath(stateDir), join(SHARE, `${run.chip}-${run.rateHz}.sqlite`));
+    copyFileSync(agentStorePath(stateDir), join(SHARE, 'agent.sqlite'));
     return {
       probed,
       ...watched,
@@ -180,13 +199,8 @@ async function runBoard(run: BoardRun, bus: number): Promise<BoardFacts> {
   }
 }
 
-const runs = JSON.parse(process.argv[2] as string) as BoardRun[];
 const [bus] = await listI2cBuses();
 if (bus === undefined) throw new Error('the guest has no I2C bus');
-mkdirSync(SHARE, { recursive: true });
-const facts: BoardFacts[] = [];
-for (const run of runs) {
-  facts.push(await runBoard(run, bus.number));
-  writeFileSync(join(SHARE, 'facts.json'), JSON.stringify(facts));
-}
+const facts = await runBoard(JSON.parse(process.argv[2] as string) as BoardRun, bus.number);
+writeFileSync(join(SHARE, 'facts.json'), JSON.stringify(facts));
 host.close();
