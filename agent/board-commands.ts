@@ -6,12 +6,13 @@ import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { AppError, ERROR_CODES } from '../core/base/errors.ts';
-import { type AgentConfig, configuredChips } from './config.ts';
+import type { AgentConfig } from './config.ts';
 import { kernelHardware } from './hardware.ts';
 import { busSpeedHz, linuxI2c, listI2cBuses } from './hw/i2c-linux.ts';
 import { isAgentListening } from './labels/label-socket.ts';
 import { examine, type Finding, type Patient } from './ops/doctor.ts';
 import { probe, sensorBlock } from './ops/probe.ts';
+import { configuredChips } from './sensors/board-chips.ts';
 
 export function addBoardCommands(agent: Command, readConfig: (path: string) => Promise<AgentConfig>): void {
   agent
@@ -79,7 +80,7 @@ function patientOf(config: AgentConfig): Patient {
     node: { version: process.version, arch: process.arch },
     memoryMb: totalmem() / 1e6,
     packages: () => Promise.all(ADD_ONS.map(async (name) => ({ name, problem: await whyNotLoaded(name) }))),
-    chips: configuredChips(config),
+    chips: configuredChips(config.sensors),
     openBus: kernelHardware(config.gpio.chip).openBus,
     busSpeedHz: (n) => busSpeedHz(n),
     isClockSynchronized,

@@ -9,12 +9,13 @@ import { openTrace, readRecording } from '../core/trace/csv-reader.ts';
 import type { Recording } from '../core/trace/recording.ts';
 import { addBoardCommands } from './board-commands.ts';
 import { checkBoard } from './check-board.ts';
-import { type AgentConfig, configuredChips, parseAgentConfig, readAgentSettings } from './config.ts';
+import { type AgentConfig, parseAgentConfig, readAgentSettings } from './config.ts';
 import { kernelHardware, simulatedHardware } from './hardware.ts';
 import type { RecordedMotion } from './hw/sim/motion.ts';
 import { type RunningAgent, type SensorSource, startAgent } from './main.ts';
 import { createWatchdog } from './ops/watchdog.ts';
-import { addCalibrateCommand } from './record-commands.ts';
+import { addCalibrateCommand } from './sensor-commands.ts';
+import { configuredChips } from './sensors/board-chips.ts';
 import { createReplaySensor, parseSpeed } from './sensors/replay.ts';
 
 const RUN_HELP = `
@@ -130,7 +131,7 @@ async function sourceOf(line: RunLine, config: AgentConfig, signal: AbortSignal)
   await checkBoard(config);
   if (line.sim === undefined) return { kind: 'chips', hardware: kernelHardware(config.gpio.chip) };
   const motion = line.sim === true ? null : motionOf(await readRecording(line.sim), line.sim);
-  return { kind: 'chips', hardware: await simulatedHardware(configuredChips(config), motion, signal) };
+  return { kind: 'chips', hardware: await simulatedHardware(configuredChips(config.sensors), motion, signal) };
 }
 
 /** What moves simulated chips: a recording's accelerometer and gyroscope, on the accelerometer's times. */

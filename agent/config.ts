@@ -6,8 +6,7 @@ import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
 import { readToml } from '../core/base/toml.ts';
 import { isLabel } from './labels/label-desk.ts';
-import type { ConfiguredChip } from './ops/doctor.ts';
-import { CHIP_NAMES, CHIPS } from './sensors/registry.ts';
+import { CHIP_NAMES } from './sensors/registry.ts';
 
 /** What can stand in a trace and on a terminal. */
 const label = z
@@ -93,8 +92,8 @@ export const agentConfigSchema = z.strictObject({
     .prefault({}),
   learner: z
     .strictObject({
-      /** Resident memory above which the learner is ended and started again, MB. */
-      memoryMb: z.number().int().min(200).max(65_536).default(700),
+      /** Resident memory above which the learner is ended and started again, MB. TensorFlow alone takes about 340. */
+      memoryMb: z.number().int().min(400).max(65_536).default(700),
       /** CPU priority of the learner, 0 (as the agent) to 19 (only what nobody else wants). */
       nice: z.number().int().min(0).max(19).default(10),
     })
@@ -147,13 +146,4 @@ export function parseAgentConfig(settings: unknown, where: string): AgentConfig 
     where,
     hint: 'agent/config.sample.toml documents every key',
   });
-}
-
-/** The chips of the settings, each with an address. */
-export function configuredChips({ sensors }: AgentConfig): readonly ConfiguredChip[] {
-  return sensors.map((sensor) => ({
-    ...sensor,
-    address: sensor.address ?? CHIPS[sensor.chip].address,
-    dataReady: sensor.dataReadyLine !== undefined,
-  }));
 }

@@ -13,7 +13,7 @@ import { SIMULATED_CHIPS } from './hw/sim/registry.ts';
 import type { SimulatedChip } from './hw/sim/simulated-chip.ts';
 import { noFaults } from './hw/sim/surroundings.ts';
 import { createWires, type SimulatedWires } from './hw/sim/wires.ts';
-import type { ConfiguredChip } from './ops/doctor.ts';
+import type { ConfiguredChip } from './sensors/board-chips.ts';
 
 export interface Hardware {
   readonly openBus: OpenI2cBus;

@@ -1,7 +1,7 @@
 /**
  * Composition root of a board: from settings and a sensor to a running pipeline.
- * Started in the order state folder → store → sensors → link → session → acquisition → doors for labels, stopped in reverse; the learner starts with
- * the first round.
+ * Started in the order state folder → store → sensors → link → session → acquisition → doors for labels, stopped in reverse; the
+ * learner starts with the first round.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,9 +41,10 @@ export interface AgentOptions {
   readonly log: Log;
 }
 
+/** The chips of `config.sensors` on these buses and pins, or a recording. */
 export type SensorSource =
-  /** The board's own chips, as `config.sensors` has them. */
-  { readonly kind: 'chips'; readonly hardware: Hardware } | { readonly kind: 'recording'; readonly sensor: Sensor };
+  | { readonly kind: 'chips'; readonly hardware: Hardware }
+  | { readonly kind: 'recording'; readonly sensor: Sensor };
 
 export type LearnerPlace =
   /** In a process of its own, so that sampling never waits for training: a board. */

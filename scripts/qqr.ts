@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { agentCommand } from '../agent/cli.ts';
 import { labelCommand } from '../agent/label-command.ts';
-import { recordCommand } from '../agent/record-commands.ts';
+import { recordCommand } from '../agent/sensor-commands.ts';
 import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
 import { serverCommand } from '../server/cli.ts';
 import { dataCommand } from './data/commands.ts';

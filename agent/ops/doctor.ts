@@ -4,8 +4,8 @@
  */
 import { AppError, type ErrorCode } from '../../core/base/errors.ts';
 import type { I2cBus } from '../hw/i2c.ts';
-import type { ChipSettings } from '../sensors/chip.ts';
-import { CHIPS, type ChipName } from '../sensors/registry.ts';
+import type { ConfiguredChip } from '../sensors/board-chips.ts';
+import { CHIPS } from '../sensors/registry.ts';
 
 export interface Finding {
   readonly what: string;
@@ -15,14 +15,6 @@ export interface Finding {
   readonly todo?: string;
   /** Of a `fail`: the exit status of the command is this code's. */
   readonly code?: ErrorCode;
-}
-
-/** A configured chip. */
-export interface ConfiguredChip extends ChipSettings {
-  readonly chip: ChipName;
-  readonly bus: number;
-  /** GPIO line of its interrupt pin. */
-  readonly dataReadyLine?: number | undefined;
 }
 
 export interface Patient {

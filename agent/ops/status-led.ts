@@ -36,8 +36,7 @@ export function createStatusLed(gpio: Gpio, line: number, mood: () => BoardMood,
         } catch (error) {
           if (!until.aborted) throw error;
         } finally {
-          await led.write(0);
-          led.close();
+          await led.write(0).finally(() => led.close());
         }
       })();
       blinking.catch(() => undefined); // a broken LED is told by stop(), and stops nothing

@@ -22,6 +22,17 @@ export interface SensorSettings extends Omit<ChipSettings, 'address' | 'dataRead
   readonly dataReadyLine?: number | undefined;
 }
 
+/** The same with everything decided that the chip's kind decides. */
+export interface ConfiguredChip extends ChipSettings, Pick<SensorSettings, 'chip' | 'bus' | 'axes' | 'dataReadyLine'> {}
+
+export function configuredChips(sensors: readonly SensorSettings[]): readonly ConfiguredChip[] {
+  return sensors.map((sensor) => ({
+    ...sensor,
+    address: sensor.address ?? CHIPS[sensor.chip].address,
+    dataReady: sensor.dataReadyLine !== undefined,
+  }));
+}
+
 export interface BoardChip {
   /** Chip, bus and address, e.g. `mpu6050@1:0x68`: names it in events and in the calibration's file. */
   readonly id: string;
@@ -61,12 +72,11 @@ export async function openBoardChips(sensors: readonly SensorSettings[], parts: 
     for (const { bus } of buses.values()) await bus.close();
   };
   try {
-    for (const { chip: name, bus: number, axes, dataReadyLine, address = CHIPS[name].address, ...rest } of sensors) {
+    for (const { chip: name, bus: number, axes, dataReadyLine, ...settings } of configuredChips(sensors)) {
       const on = buses.get(number) ?? { bus: await parts.openBus(number), inTurn: createSerialQueue() };
       buses.set(number, on);
-      const id = `${name}@${number}:0x${address.toString(16)}`;
+      const id = `${name}@${number}:0x${settings.address.toString(16)}`;
       refuseSharedAddress(chips, id);
-      const settings = { ...rest, address, dataReady: dataReadyLine !== undefined };
       const chip = (await CHIPS[name].load())({ bus: on.bus, settings, nowUs: parts.nowUs, sleep: parts.sleep });
       const calibration = parts.calibrations[id];
       let dataReady: GpioInput | undefined;

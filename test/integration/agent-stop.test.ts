@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAgentConfig } from '../../agent/config.ts';
-import { startAgent } from '../../agent/main.ts';
+import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { createReplaySensor } from '../../agent/sensors/replay.ts';
 import { type Clock, systemClock } from '../../core/base/clock.ts';
 import { silentLog } from '../../core/base/log.ts';
@@ -18,6 +18,24 @@ import { decodeStatus } from '../../core/wire/decode-downlink.ts';
 import { topics } from '../../core/wire/topics.ts';
 import { createEmbeddedBroker } from '../../server/source/embedded.ts';
 import { smallPlan } from '../fixtures/small-fleet.ts';
+
+/** Plays a recording at the speed at which it was recorded. */
+async function startBoard(url: string, stateDir: string, clock: Clock): Promise<RunningAgent> {
+  const recording = smallPlan().boards[0]?.recording();
+  assert.ok(recording !== undefined);
+  return startAgent({
+    config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir, link: { url } }, 'test'),
+    source: {
+      kind: 'recording',
+      sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
+    },
+    learner: { kind: 'inside', networkFor: createNetworkCache() },
+    flushSeconds: 1,
+    startup: 'require',
+    clock,
+    log: silentLog,
+  });
+}
 
 test('a board that is stopped while its recording plays at recorded speed announces that it is offline', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'qqr-stop-'));
@@ -52,20 +70,7 @@ test('a board that is stopped while its recording plays at recorded speed announ
     }
   };
 
-  const recording = smallPlan().boards[0]?.recording();
-  assert.ok(recording !== undefined);
-  const agent = await startAgent({
-    config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link: { url } }, 'test'),
-    source: {
-      kind: 'recording',
-      sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
-    },
-    learner: { kind: 'inside', networkFor: createNetworkCache() },
-    flushSeconds: 1,
-    startup: 'require',
-    clock: systemClock,
-    log: silentLog,
-  });
+  const agent = await startBoard(url, folder, systemClock);
   await until('online');
   await agent.stop();
   await until('offline');
@@ -95,21 +100,8 @@ test('a board whose broker has fallen silent is stopped before its service manag
   between.listen(0, '127.0.0.1');
   await once(between, 'listening');
   t.after(() => between.close());
-  const recording = smallPlan().boards[0]?.recording();
-  assert.ok(recording !== undefined);
-  const link = { url: `mqtt://127.0.0.1:${(between.address() as AddressInfo).port}` };
-  const agent = await startAgent({
-    config: parseAgentConfig({ device: 'pi-1', fleet: 'replay', stateDir: folder, link }, 'test'),
-    source: {
-      kind: 'recording',
-      sensor: createReplaySensor({ header: recording, events: () => eventsOf(recording) }, 1, systemClock),
-    },
-    learner: { kind: 'inside', networkFor: createNetworkCache() },
-    flushSeconds: 1,
-    startup: 'require',
-    clock: TEN_TIMES_FASTER,
-    log: silentLog,
-  });
+  const url = `mqtt://127.0.0.1:${(between.address() as AddressInfo).port}`;
+  const agent = await startBoard(url, folder, TEN_TIMES_FASTER);
   isSilent = true;
   const sinceMs = performance.now();
   await agent.stop();

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { agentCommand } from '../../agent/cli.ts';
 import { labelCommand } from '../../agent/label-command.ts';
-import { recordCommand } from '../../agent/record-commands.ts';
+import { recordCommand } from '../../agent/sensor-commands.ts';
 import { FAULTS } from '../../agent/sensors/fault-watch.ts';
 import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';

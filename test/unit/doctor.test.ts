@@ -65,6 +65,7 @@ const CHIP = {
   accRangeG: 4,
   gyrRangeDps: 500,
   fifo: true,
+  axes: ['x', 'y', 'z'],
   dataReady: false,
 } as const;
 

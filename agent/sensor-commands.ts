@@ -11,15 +11,16 @@ import { createRng } from '../core/math/rng.ts';
 import type { StreamEvent } from '../core/stream/event.ts';
 import { writeRecording } from '../core/trace/csv-writer.ts';
 import { fromZero, gatherRecording } from '../core/trace/gather-recording.ts';
-import { type AgentConfig, configuredChips, parseAgentConfig, readAgentSettings } from './config.ts';
+import { type AgentConfig, parseAgentConfig, readAgentSettings } from './config.ts';
 import { type Hardware, kernelHardware, simulatedHardware } from './hardware.ts';
 import { checkedLabel } from './labels/label-desk.ts';
 import { isAgentListening } from './labels/label-socket.ts';
 import { agentStorePath } from './main.ts';
-import { type BoardChips, openBoardChips } from './sensors/board-chips.ts';
+import { type BoardChips, configuredChips, openBoardChips } from './sensors/board-chips.ts';
 import { openBoardClock } from './sensors/board-clock.ts';
 import { calibrateChip } from './sensors/calibrate.ts';
 import { calibrationPath, loadCalibrations, storeCalibration } from './sensors/calibration-file.ts';
+import type { FaultEvent } from './sensors/fault-watch.ts';
 import { createImuSensor, type ImuSensor } from './sensors/imu-sensor.ts';
 import { openAgentReader } from './store/agent-store.ts';
 import { exportTrace } from './store/export.ts';
@@ -89,9 +90,9 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
   if (label !== undefined) checkedLabel(label);
   await refuseFolderless(out);
   process.once('SIGINT', end).once('SIGTERM', end);
-  const board = await openBoard(config, sim ?? false, ending.signal);
+  const { nowUs } = await openBoardClock(null, null);
+  const board = await openBoard(config, nowUs, sim ?? false, ending.signal);
   try {
-    const { nowUs } = await openBoardClock(null, null);
     const random = createRng(config.device).next;
     const sensor = createImuSensor({
       chips: board.chips,
@@ -128,17 +129,7 @@ async function refuseFolderless(out: string): Promise<void> {
   });
 }
 
-function tellFault({
-  phase,
-  fault,
-  chip,
-  detail,
-}: {
-  phase: string;
-  fault: string;
-  chip: string;
-  detail: string;
-}): void {
+function tellFault({ phase, fault, chip, detail }: FaultEvent): void {
   process.stderr.write(`${chip}: ${fault} ${phase === 'raised' ? `(${detail})` : 'is over'}\n`);
 }
 
@@ -174,8 +165,13 @@ async function* counted(events: AsyncIterable<StreamEvent>): AsyncGenerator<Stre
 async function calibrate({ config: path, sim }: { config: string; sim?: boolean }): Promise<void> {
   const config = await readConfig(path);
   const ending = new AbortController();
-  const board = await openBoard(config, sim ?? false, ending.signal);
+  const { nowUs } = await openBoardClock(null, null);
+  const board = await openBoard(config, nowUs, sim ?? false, ending.signal);
   const keys = createInterface({ input: process.stdin, output: process.stderr });
+  let hasEnded = false;
+  keys.once('close', () => {
+    hasEnded = true;
+  });
   const prompts = {
     tell: (text: string) => void process.stderr.write(`${text}\n`),
     async ask(text: string) {
@@ -184,10 +180,6 @@ async function calibrate({ config: path, sim }: { config: string; sim?: boolean 
       await Promise.race([keys.question(`${text}\n  Enter when done: `), once(keys, 'close')]);
     },
   };
-  let hasEnded = false;
-  keys.once('close', () => {
-    hasEnded = true;
-  });
   try {
     for (const { id, chip } of board.chips) {
       prompts.tell(id);
@@ -208,16 +200,20 @@ async function readConfig(path: string): Promise<AgentConfig> {
 }
 
 /** The chips of the settings, not started. */
-async function openBoard(config: AgentConfig, isSimulated: boolean, signal: AbortSignal): Promise<BoardChips> {
+async function openBoard(
+  config: AgentConfig,
+  nowUs: () => number,
+  isSimulated: boolean,
+  signal: AbortSignal,
+): Promise<BoardChips> {
   if (!isSimulated && (await isAgentListening(config.stateDir)))
     throw new AppError('state-in-use', 'an agent reads these sensors', {
       where: config.stateDir,
       hint: 'stop it first: sudo systemctl stop qqr-agent',
     });
   const hardware: Hardware = isSimulated
-    ? await simulatedHardware(configuredChips(config), null, signal)
+    ? await simulatedHardware(configuredChips(config.sensors), null, signal)
     : kernelHardware(config.gpio.chip);
-  const { nowUs } = await openBoardClock(null, null);
   return openBoardChips(config.sensors, {
     openBus: hardware.openBus,
     openGpio: async () => hardware.gpio,
