@@ -5,6 +5,11 @@ import type { I2cBus } from '../../agent/hw/i2c.ts';
 import { type BoardParts, openBoardChips, type SensorSettings } from '../../agent/sensors/board-chips.ts';
 import { AppError } from '../../core/base/errors.ts';
 
+/** Of the MPU-6050 (RM-MPU-6000A, register map). */
+const WHO_AM_I = 0x75;
+const INT_ENABLE = 0x38;
+const DATA_RDY_EN = 0x01;
+
 const SETTINGS = {
   bus: 1,
   rateHz: 100,
@@ -58,6 +63,26 @@ test('opens each bus once, gives each chip its usual address, its calibration an
   await close();
   assert.deepEqual(closed, [1]);
   (await gpio.input(4, 'rising')).close(); // the line is free again
+});
+
+test('a chip whose pin is wired is told to use it, another is not', async () => {
+  const written: (readonly [address: number, register: number, value: number | undefined])[] = [];
+  const bus: I2cBus = {
+    read: async (_address, register, length) => new Uint8Array(length).fill(register === WHO_AM_I ? 0x68 : 0),
+    write: async (address, register, bytes) => void written.push([address, register, bytes[0]]),
+    recover: async () => undefined,
+    close: async () => undefined,
+  };
+  const pair = [sensor('mpu6050', { dataReadyLine: 4 }), sensor('mpu6050', { address: 0x69 })];
+  const { chips, close } = await openBoardChips(pair, { ...fakes().parts, openBus: async () => bus });
+  for (const { chip } of chips) {
+    await chip.identify();
+    await chip.configure();
+  }
+  const enabled = (at: number) =>
+    written.some(([address, register, value = 0]) => address === at && register === INT_ENABLE && value & DATA_RDY_EN);
+  assert.deepEqual([enabled(0x68), enabled(0x69)], [true, false]);
+  await close();
 });
 
 test('two chips at one address, a bus that is not there, a line in use: refused, and what was open is closed', async () => {

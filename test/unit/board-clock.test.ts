@@ -21,6 +21,12 @@ test('after a reboot time goes on later than anything stored, with a hole that n
   assert.equal(3_000_000 + offsetUs, 910_000_000);
 });
 
+test('a boot whose clock happens to be just past what another stored leaves the same hole', () => {
+  const kept = { bootId: 'a', offsetUs: 0 };
+  const { offsetUs } = bootOffset('b', 900_000_500, kept, 900_000_000);
+  assert.equal(900_000_500 + offsetUs, 910_000_000);
+});
+
 test('a machine that was set back in the same boot does not go back in stream time', () => {
   const { offsetUs } = bootOffset('a', 1_000_000, { bootId: 'a', offsetUs: 0 }, 50_000_000);
   assert.ok(1_000_000 + offsetUs > 50_000_000);
