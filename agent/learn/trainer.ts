@@ -80,7 +80,7 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
         cursor,
         seq: round.seq,
         modelVersion: global.version,
-        params: work.params,
+        params: plan.settings.shareModel ? SHARED : work.params,
         residual: work.residual,
         own: work.own,
         history: work.history,
@@ -99,6 +99,9 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
     },
   };
 }
+
+/** The broadcast has the model: keeping it would be most of what a board writes. */
+const SHARED = new Float32Array(0);
 
 /**
  * The next B usable windows, waiting for them to arrive. A finite stream is read one round ahead, so that the update can say truthfully
