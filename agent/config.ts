@@ -111,6 +111,23 @@ export const agentConfigSchema = z.strictObject({
       keepaliveS: z.number().int().min(5).max(3600).default(60),
     })
     .prefault({}),
+  state: z
+    .strictObject({
+      /** The board tells how it is every so many seconds: activity, quality, faults; 0: never. */
+      everyS: z.number().min(0).max(3600).default(10),
+    })
+    .prefault({}),
+  homeAssistant: z
+    .strictObject({
+      /** Describe the board to Home Assistant, which then shows it by itself. */
+      enabled: z.boolean().default(false),
+      /** Where Home Assistant looks for descriptions. */
+      prefix: z
+        .string()
+        .regex(/^[^+#\s]+$/, 'cannot stand in a topic')
+        .default('homeassistant'),
+    })
+    .prefault({}),
   window: z
     .strictObject({
       /** Length of a window, seconds. */

@@ -17,15 +17,17 @@ import { topics as topicsOf } from '../core/wire/topics.ts';
 import type { AgentConfig } from './config.ts';
 import type { Hardware } from './hardware.ts';
 import { createLearnerProcess } from './learn/learner-process.ts';
+import type { WindowPrediction } from './learn/predictor.ts';
 import { createTrainer } from './learn/trainer.ts';
 import { type LiveSensor, startLiveSensor } from './live-sensor.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { BOARD_CLOCK_STATE } from './sensors/board-clock.ts';
 import type { Sensor } from './sensors/sensor.ts';
+import { createStateDoors } from './state-doors.ts';
 import { type AgentStore, openAgentStore, type StoredFault } from './store/agent-store.ts';
 import { lockFolder } from './store/owner-lock.ts';
 import { createArrivals } from './stream/arrivals.ts';
-import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
+import { createRecorder, QUALITY_STATE, type Recorder } from './stream/recorder.ts';
 import { windowModalities } from './stream/window-modalities.ts';
 import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
 
@@ -105,21 +107,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       random: jitter(config.device, 'session'),
       log,
     });
-    const recorder = createRecorder({
-      header: sensor.header,
-      modalities,
-      windowSeconds: config.window.seconds,
-      overlap: config.window.overlap,
-      flushSeconds: options.flushSeconds,
-      position: store.ingestPosition(),
-      qualityState: store.state(QUALITY_STATE),
-      state: live?.state ?? {},
-    });
+    const recorder = recorderOn(options, store, sensor, modalities, live?.state ?? {});
     faults.open(recorder.pushFault);
     const pipeline = createPipeline({ sensor, recorder, store, session, arrived: learner.arrived, clock, log });
     undo.push(() => stopPipeline(pipeline, transport, clock));
     await pipeline.start(running.signal);
     await live?.openDoors(transport, session.classes, running.signal);
+    const failing = () => live?.failing() ?? [];
+    const shown = { modalities: namesOf(modalities), store, prediction: learner.prediction, failing };
+    const doors = createStateDoors({ config, ...shown, transport, clock, log });
+    undo.push(() => doors?.stop());
+    await doors?.start(running.signal);
     return {
       finished: pipeline.finished,
       traffic: () => transport.traffic(),
@@ -184,6 +182,25 @@ function recordingOf(source: SensorSource): Sensor {
   throw new AppError('internal', 'chips that have not been started');
 }
 
+function recorderOn(
+  { config, flushSeconds }: AgentOptions,
+  store: AgentStore,
+  { header }: Sensor,
+  modalities: readonly WindowModality[],
+  state: Readonly<Record<string, Uint8Array>>,
+): Recorder {
+  return createRecorder({
+    header,
+    modalities,
+    windowSeconds: config.window.seconds,
+    overlap: config.window.overlap,
+    flushSeconds,
+    position: store.ingestPosition(),
+    qualityState: store.state(QUALITY_STATE),
+    state,
+  });
+}
+
 /** Faults of the first moments wait here until there is a recorder to put them in. */
 function createFaultBox() {
   let waiting: StoredFault[] = [];
@@ -204,6 +221,8 @@ function namesOf(modalities: readonly WindowModality[]): string[] {
 
 interface Learner {
   readonly trainer: RoundTrainer;
+  /** Of the newest window; null before the first, and in a replay. */
+  prediction(): WindowPrediction | null;
   arrived(): void;
   stop(): Promise<void>;
 }
@@ -219,12 +238,18 @@ function createLearner(
   if (learner.kind === 'inside') {
     const { announce, next } = createArrivals();
     const trainer = createTrainer({ ...shared, store, networkFor: learner.networkFor, nextArrival: next, log });
-    return { trainer, arrived: announce, stop: async () => undefined };
+    return { trainer, prediction: () => null, arrived: announce, stop: async () => undefined };
   }
   const { memoryMb, nice } = config.learner;
-  const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, nice };
-  const trainer = createLearnerProcess({ settings, memoryMb, clock, random: jitter(device, 'learner'), log });
-  return { trainer, arrived: trainer.arrived, stop: trainer.stop };
+  const predicts = config.state.everyS > 0;
+  const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, predicts, nice };
+  let newest: WindowPrediction | null = null;
+  const onPrediction = (prediction: WindowPrediction) => {
+    newest = prediction;
+  };
+  const random = jitter(device, 'learner');
+  const trainer = createLearnerProcess({ settings, memoryMb, onPrediction, clock, random, log });
+  return { trainer, prediction: () => newest, arrived: trainer.arrived, stop: trainer.stop };
 }
 
 function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: readonly string[]) {

@@ -14,18 +14,21 @@ import { openAgentStore } from '../store/agent-store.ts';
 import { createArrivals } from '../stream/arrivals.ts';
 import type { RoundTrainer } from '../sync/session.ts';
 import type { FromLearner, LearnerSettings, RoundAnswer, RoundQuestion, ToLearner } from './learner-protocol.ts';
+import { createPredictor, type Predictor } from './predictor.ts';
 import { createTrainer } from './trainer.ts';
 
 const settings: LearnerSettings = JSON.parse(process.argv[2] as string);
 const log: Log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
 const arrivals = createArrivals();
-let trainer: RoundTrainer | null = null;
+let learning: { readonly trainer: RoundTrainer; readonly predictor: Predictor } | null = null;
+/** The newest that is known; null before the first round. */
+let newest: RoundQuestion | null = null;
 let underWay = new AbortController();
 
 process.once('disconnect', () => process.exit(0)); // the agent has let go, or is gone
 process.on('SIGINT', () => log.debug({}, 'interrupt left to the agent')); // a terminal sends it to both
 process.on('message', (message: ToLearner) => {
-  if (message.kind === 'arrived') arrivals.announce();
+  if (message.kind === 'arrived') look();
   else if (message.kind === 'abort') underWay.abort();
   else void answer(message);
 });
@@ -36,10 +39,21 @@ async function answer(asked: RoundQuestion): Promise<void> {
   say({ kind: 'answer', answer: await run(asked, underWay.signal) });
 }
 
-async function run({ plan, global }: RoundQuestion, signal: AbortSignal): Promise<RoundAnswer> {
+/** For who waits for windows, and at the newest of them. */
+function look(): void {
+  arrivals.announce();
+  if (!settings.predicts || learning === null || newest === null) return;
+  learning.predictor.newest(newest.plan, newest.global).then(
+    (prediction) => void (prediction !== null && say({ kind: 'prediction', prediction })),
+    (error: unknown) => log.debug({ error: String(error) }, 'no prediction'), // what it is will show in the next round
+  );
+}
+
+async function run(asked: RoundQuestion, signal: AbortSignal): Promise<RoundAnswer> {
+  newest = asked;
   try {
-    trainer ??= openTrainer();
-    return { kind: 'done', result: await trainer.runRound(plan, global, signal) };
+    learning ??= openLearning();
+    return { kind: 'done', result: await learning.trainer.runRound(asked.plan, asked.global, signal) };
   } catch (error) {
     if (error instanceof AppError) {
       return { kind: 'failed', code: error.code, what: error.message, where: error.where, hint: error.hint };
@@ -50,11 +64,15 @@ async function run({ plan, global }: RoundQuestion, signal: AbortSignal): Promis
 }
 
 /** At the first round, so that a database which cannot be opened is an answer. */
-function openTrainer(): RoundTrainer {
+function openLearning() {
   const { device, modalities, finite, storePath, durability } = settings;
   const store = openAgentStore(storePath, { durability, owner: false, log });
   const networkFor = createNetworkCache();
-  return createTrainer({ device, modalities, store, networkFor, nextArrival: arrivals.next, finite, log });
+  const shared = { modalities, store, networkFor };
+  return {
+    trainer: createTrainer({ ...shared, device, nextArrival: arrivals.next, finite, log }),
+    predictor: createPredictor(shared),
+  };
 }
 
 function stepBack(nice: number): void {
