@@ -17,8 +17,8 @@ import { topics as topicsOf } from '../core/wire/topics.ts';
 import type { AgentConfig } from './config.ts';
 import type { Hardware } from './hardware.ts';
 import { createLearnerProcess } from './learn/learner-process.ts';
+import { createLearning } from './learn/learning.ts';
 import type { WindowPrediction } from './learn/predictor.ts';
-import { createTrainer } from './learn/trainer.ts';
 import { type LiveSensor, startLiveSensor } from './live-sensor.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { BOARD_CLOCK_STATE } from './sensors/board-clock.ts';
@@ -26,7 +26,6 @@ import type { Sensor } from './sensors/sensor.ts';
 import { createStateDoors } from './state-doors.ts';
 import { type AgentStore, openAgentStore, type StoredFault } from './store/agent-store.ts';
 import { lockFolder } from './store/owner-lock.ts';
-import { createArrivals } from './stream/arrivals.ts';
 import { createRecorder, QUALITY_STATE, type Recorder } from './stream/recorder.ts';
 import { windowModalities } from './stream/window-modalities.ts';
 import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
@@ -221,7 +220,7 @@ function namesOf(modalities: readonly WindowModality[]): string[] {
 
 interface Learner {
   readonly trainer: RoundTrainer;
-  /** Of the newest window; null before the first, and in a replay. */
+  /** Of the newest window; null before the first. */
   prediction(): WindowPrediction | null;
   arrived(): void;
   stop(): Promise<void>;
@@ -235,21 +234,23 @@ function createLearner(
 ): Learner {
   const { device, durability } = config;
   const shared = { device, modalities, finite: sensor.finite };
+  const predicts = config.state.everyS > 0;
+  let newest: WindowPrediction | null = null;
+  const prediction = () => newest;
+  const onPrediction = (predicted: WindowPrediction) => {
+    newest = predicted;
+  };
   if (learner.kind === 'inside') {
-    const { announce, next } = createArrivals();
-    const trainer = createTrainer({ ...shared, store, networkFor: learner.networkFor, nextArrival: next, log });
-    return { trainer, prediction: () => null, arrived: announce, stop: async () => undefined };
+    const { networkFor } = learner;
+    const told = predicts ? onPrediction : null;
+    const learning = createLearning({ ...shared, store, networkFor, onPrediction: told, log });
+    return { trainer: learning, prediction, arrived: learning.arrived, stop: async () => undefined };
   }
   const { memoryMb, nice } = config.learner;
-  const predicts = config.state.everyS > 0;
   const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, predicts, nice };
-  let newest: WindowPrediction | null = null;
-  const onPrediction = (prediction: WindowPrediction) => {
-    newest = prediction;
-  };
   const random = jitter(device, 'learner');
   const trainer = createLearnerProcess({ settings, memoryMb, onPrediction, clock, random, log });
-  return { trainer, prediction: () => newest, arrived: trainer.arrived, stop: trainer.stop };
+  return { trainer, prediction, arrived: trainer.arrived, stop: trainer.stop };
 }
 
 function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: readonly string[]) {

@@ -11,24 +11,19 @@ import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
 import { openAgentStore } from '../store/agent-store.ts';
-import { createArrivals } from '../stream/arrivals.ts';
-import type { RoundTrainer } from '../sync/session.ts';
 import type { FromLearner, LearnerSettings, RoundAnswer, RoundQuestion, ToLearner } from './learner-protocol.ts';
-import { createPredictor, type Predictor } from './predictor.ts';
-import { createTrainer } from './trainer.ts';
+import { createLearning, type Learning } from './learning.ts';
+import type { WindowPrediction } from './predictor.ts';
 
 const settings: LearnerSettings = JSON.parse(process.argv[2] as string);
 const log: Log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
-const arrivals = createArrivals();
-let learning: { readonly trainer: RoundTrainer; readonly predictor: Predictor } | null = null;
-/** The newest that is known; null before the first round. */
-let newest: RoundQuestion | null = null;
+let learning: Learning | null = null;
 let underWay = new AbortController();
 
 process.once('disconnect', () => process.exit(0)); // the agent has let go, or is gone
 process.on('SIGINT', () => log.debug({}, 'interrupt left to the agent')); // a terminal sends it to both
 process.on('message', (message: ToLearner) => {
-  if (message.kind === 'arrived') look();
+  if (message.kind === 'arrived') learning?.arrived();
   else if (message.kind === 'abort') underWay.abort();
   else void answer(message);
 });
@@ -39,21 +34,10 @@ async function answer(asked: RoundQuestion): Promise<void> {
   say({ kind: 'answer', answer: await run(asked, underWay.signal) });
 }
 
-/** For who waits for windows, and at the newest of them. */
-function look(): void {
-  arrivals.announce();
-  if (!settings.predicts || learning === null || newest === null) return;
-  learning.predictor.newest(newest.plan, newest.global).then(
-    (prediction) => void (prediction !== null && say({ kind: 'prediction', prediction })),
-    (error: unknown) => log.debug({ error: String(error) }, 'no prediction'), // what it is will show in the next round
-  );
-}
-
-async function run(asked: RoundQuestion, signal: AbortSignal): Promise<RoundAnswer> {
-  newest = asked;
+async function run({ plan, global }: RoundQuestion, signal: AbortSignal): Promise<RoundAnswer> {
   try {
     learning ??= openLearning();
-    return { kind: 'done', result: await learning.trainer.runRound(asked.plan, asked.global, signal) };
+    return { kind: 'done', result: await learning.runRound(plan, global, signal) };
   } catch (error) {
     if (error instanceof AppError) {
       return { kind: 'failed', code: error.code, what: error.message, where: error.where, hint: error.hint };
@@ -64,15 +48,12 @@ async function run(asked: RoundQuestion, signal: AbortSignal): Promise<RoundAnsw
 }
 
 /** At the first round, so that a database which cannot be opened is an answer. */
-function openLearning() {
-  const { device, modalities, finite, storePath, durability } = settings;
+function openLearning(): Learning {
+  const { device, modalities, finite, storePath, durability, predicts } = settings;
   const store = openAgentStore(storePath, { durability, owner: false, log });
-  const networkFor = createNetworkCache();
-  const shared = { modalities, store, networkFor };
-  return {
-    trainer: createTrainer({ ...shared, device, nextArrival: arrivals.next, finite, log }),
-    predictor: createPredictor(shared),
-  };
+  const tell = (prediction: WindowPrediction) => say({ kind: 'prediction', prediction });
+  const onPrediction = predicts ? tell : null;
+  return createLearning({ device, modalities, store, networkFor: createNetworkCache(), finite, onPrediction, log });
 }
 
 function stepBack(nice: number): void {
