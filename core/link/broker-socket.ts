@@ -10,7 +10,7 @@ import type { AppError } from '../base/errors.ts';
 import { type CertificateFacts, certificateFacts } from './certificate.ts';
 import { closedError, linkError } from './link-error.ts';
 import type { LinkFiles, LinkSecrets } from './link-files.ts';
-import { plainPort, type ShownCertificate, type TlsContext, tlsFailure, tlsPort, untrusted } from './tls-error.ts';
+import { plainPort, type TlsContext, tlsFailure, tlsPort, untrusted } from './tls-error.ts';
 
 export interface BrokerAddress {
   /** `mqtt://host:1883` or `mqtts://host:8883`; without a port these. */
