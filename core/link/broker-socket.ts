@@ -8,9 +8,9 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import type { AppError } from '../base/errors.ts';
 import { type CertificateFacts, certificateFacts } from './certificate.ts';
-import { closedError, linkError } from './link-error.ts';
+import { isHangUp, linkError } from './link-error.ts';
 import type { LinkFiles, LinkSecrets } from './link-files.ts';
-import { plainPort, type TlsContext, tlsFailure, tlsPort, untrusted } from './tls-error.ts';
+import { hungUp, type TlsContext, tlsFailure, tlsPort, untrusted } from './tls-error.ts';
 
 export interface BrokerAddress {
   /** `mqtt://host:1883` or `mqtts://host:8883`; without a port these. */
@@ -62,9 +62,11 @@ export async function openBrokerSocket(
     return {
       socket: dialled,
       explain(cause, hasAnswered) {
-        const known = isTls ? tlsFailure(cause, context()) : null;
         if (isAlerted()) return tlsPort('what answers there speaks TLS', url);
-        return known ?? closedError(cause, url, hasAnswered);
+        const failure = isTls ? tlsFailure(cause, context()) : null;
+        if (failure !== null) return failure;
+        if (hasAnswered || !isHangUp(cause)) return linkError(cause ?? new Error('the connection was closed'), url);
+        return isTls ? hungUp(context(), false, cause) : tlsPort('it closed the connection without an answer', url);
       },
     };
   } catch (cause) {
@@ -127,9 +129,8 @@ function chainOf(leaf: X509Certificate | undefined): CertificateFacts[] {
 }
 
 function handshakeError(cause: unknown, context: TlsContext): AppError {
-  const isCut = cause instanceof Error && 'code' in cause && ['ECONNRESET', 'EPIPE'].includes(String(cause.code));
-  if (isCut) return plainPort('the connection was closed in the middle of the handshake', context.url, cause);
-  return tlsFailure(cause, context) ?? linkError(cause, context.url);
+  const isCut = isHangUp(cause);
+  return tlsFailure(cause, context) ?? (isCut ? hungUp(context, true, cause) : linkError(cause, context.url));
 }
 
 function contextOf({ url, files: { ca, cert }, secrets: { own } }: BrokerAddress, clock: Clock): TlsContext {

@@ -26,18 +26,9 @@ export function linkError(cause: unknown, url: string): AppError {
   return new AppError('link-unavailable', `no link to the broker: ${reason}`, { where: url, hint, cause });
 }
 
-/**
- * Why an open connection ended, `linkError` for all but the case that says least: a broker that hangs up before it has answered once.
- * @param cause null: it was closed without an error
- */
-export function closedError(cause: unknown, url: string, hasAnswered: boolean): AppError {
-  const isSilent = cause === null || ['ECONNRESET', 'EPIPE'].includes(`${codeOf(cause)}`);
-  if (hasAnswered || !isSilent) return linkError(cause ?? new Error('the connection was closed'), url);
-  const hint = url.startsWith('mqtts:')
-    ? "It may refuse this program's certificate, or its client id: see the broker's log."
-    : 'It may be a port for TLS (then take mqtts://), or refuse this client: see its log.';
-  const what = 'no link to the broker: it closed the connection without an answer';
-  return new AppError('link-unavailable', what, { where: url, hint, cause });
+/** Whether the other side just hung up, as far as the error of the socket tells. @param cause null: closed without an error */
+export function isHangUp(cause: unknown): boolean {
+  return cause === null || ['ECONNRESET', 'EPIPE'].includes(`${codeOf(cause)}`);
 }
 
 function codeOf(cause: unknown): string | null {

@@ -26,6 +26,7 @@ export interface ShownCertificate {
 }
 
 const SEE_LOG = "See the broker's log.";
+const RENEW = 'Renew it; the files are read again at the next attempt.';
 
 /** The broker's certificate does not pass. @param reason what OpenSSL or the check of the name calls it */
 export function untrusted(reason: string, { chain, names }: ShownCertificate, context: TlsContext): AppError {
@@ -97,15 +98,38 @@ const PLAIN_ANSWERS: ReadonlySet<string> = new Set([
   'ERR_SSL_BAD_RECORD_TYPE',
 ]);
 
-/** TLS was spoken to a port that does not seem to understand it. */
+/** TLS was spoken to a port that does not understand it. */
 export function plainPort(what: string, where: string, cause: unknown): AppError {
-  const hint = "It may be the port for plain MQTT: take the broker's TLS port (usually 8883), or mqtt:// for this one.";
-  return new AppError('link-unavailable', `no TLS with the broker: ${what}`, { where, hint, cause });
+  return new AppError('link-unavailable', `no TLS with the broker: ${what}`, { where, hint: PLAIN_PORT, cause });
+}
+
+const PLAIN_PORT =
+  "It may be the port for plain MQTT: take the broker's TLS port (usually 8883), or mqtt:// for this one.";
+
+/**
+ * The broker hung up without an alert. Brokers on Node.js do that to a client whose certificate they refuse.
+ * @param isInHandshake else it was after the handshake, and before MQTT's first answer
+ */
+export function hungUp({ url: where, own, nowMs }: TlsContext, isInHandshake: boolean, cause: unknown): AppError {
+  const when = isInHandshake ? 'in the middle of the handshake' : 'without an answer';
+  if (own === null && isInHandshake) return plainPort(`the connection was closed ${when}`, where, cause);
+  const what = `the broker closed the connection ${when}`;
+  if (own === null) {
+    const hint = `It may want a certificate ('cert' and 'key'), or refuse the client id. ${SEE_LOG}`;
+    return new AppError('link-unavailable', what, { where, hint, cause });
+  }
+  const whose = `this program's certificate ${own.path} (${own.subject}, signed by ${own.issuer})`;
+  if (own.notAfterMs < nowMs) {
+    const expired = `${what}: ${whose} has expired on ${isoSeconds(own.notAfterMs)}`;
+    return new AppError('link-untrusted', expired, { where, hint: RENEW, cause });
+  }
+  const hint = `It may refuse ${whose}. ${SEE_LOG}${isInHandshake ? ` ${PLAIN_PORT}` : ''}`;
+  return new AppError('link-unavailable', what, { where, hint, cause });
 }
 
 /** Plain MQTT was spoken to a port that answers with a TLS alert, or hangs up at once. */
 export function tlsPort(what: string, where: string): AppError {
-  const hint = "It may be a port for TLS: take mqtts:// for it, or the broker's port for plain MQTT (usually 1883).";
+  const hint = `It may be a port for TLS: take mqtts:// for it, or the broker's port for plain MQTT (usually 1883). ${SEE_LOG}`;
   return new AppError('link-unavailable', `no link to the broker: ${what}`, { where, hint });
 }
 
@@ -124,7 +148,7 @@ function alerted(alert: string, { url: where, own }: TlsContext, cause: unknown)
       `does not know its CA, ${own.issuer}`,
       "Have it made by the broker's CA, or put its CA into the broker's file of CAs (cafile).",
     ],
-    CERTIFICATE_EXPIRED: [`takes it for expired; ${until}`, 'Renew it; the files are read again at the next attempt.'],
+    CERTIFICATE_EXPIRED: [`takes it for expired; ${until}`, RENEW],
     CERTIFICATE_REVOKED: ['has it on its list of revoked ones', 'Have a new one made for this program.'],
     CERTIFICATE_REQUIRED: ['wants another one', SEE_LOG],
     BAD_CERTIFICATE: [
