@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
+import { onHangup } from '../core/base/hangup.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
@@ -34,6 +35,9 @@ interface RunLine {
   config?: string;
   listen?: string;
   broker?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
   state?: string;
   strategy?: string;
   boards?: string;
@@ -53,7 +57,10 @@ export function serverCommand(): Command {
     .description('Run an aggregator until its last round, or until interrupted.')
     .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
     .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
-    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
+    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT or mqtts://HOST:PORT')
+    .option('--ca <file>', "for mqtts://: CAs that may have signed the broker's certificate, PEM")
+    .option('--cert <file>', "for mqtts://: the aggregator's certificate, PEM; with --key")
+    .option('--key <file>', 'its private key, PEM, mode 0600')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
     .option('--boards <n>', 'boards that must be online before a round opens (default: 1)')
@@ -105,12 +112,14 @@ async function run(line: RunLine): Promise<void> {
   await manager.ready(`leads ${config.fleet}`);
   const interrupt = () => void manager.stopping().then(() => server.stop());
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const ignoreHangup = onHangup(process.stdin.isTTY, { reload: server.renewLink, end: interrupt });
   try {
     const { complete } = await server.finished;
     if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await server.stop();
+    ignoreHangup();
   }
 }
 
@@ -123,7 +132,10 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
     ...file,
     ...model,
     ...defined({ stateDir: line.state, seed: numberOf('--seed', line.seed) }),
-    broker: { ...file.broker, ...defined({ listen: line.listen, url: line.broker }) },
+    broker: {
+      ...file.broker,
+      ...defined({ listen: line.listen, url: line.broker, ca: line.ca, cert: line.cert, key: line.key }),
+    },
     rounds: {
       ...file.rounds,
       ...defined({

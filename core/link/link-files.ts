@@ -38,12 +38,9 @@ export interface LinkSecrets {
 export async function readLinkFiles({ ca, cert, key, passwordFile }: LinkFiles): Promise<LinkSecrets> {
   const secrets: { -readonly [Name in keyof LinkSecrets]: LinkSecrets[Name] } = { warnings: [] };
   const warnings: string[] = [];
-  if (ca !== undefined) {
-    secrets.ca = await readPublic(ca);
-    parseCertificate(secrets.ca, ca);
-  }
+  if (ca !== undefined) secrets.ca = await readCertificate(ca);
   if (cert !== undefined && key !== undefined) {
-    secrets.cert = await readPublic(cert);
+    secrets.cert = await readCertificate(cert);
     secrets.key = await readSecret(key, warnings);
     const certificate = parseCertificate(secrets.cert, cert);
     if (!certificate.checkPrivateKey(parseKey(secrets.key, key))) throw strangers(cert, key);
@@ -55,9 +52,11 @@ export async function readLinkFiles({ ca, cert, key, passwordFile }: LinkFiles):
   return { ...secrets, warnings };
 }
 
-/** A PEM file that anybody may read. @throws AppError `input-missing` */
-export async function readPublic(path: string): Promise<string> {
-  return (await readWithMode(path)).text;
+/** PEM text that begins with a certificate. @throws AppError `input-missing`, `data-format` */
+export async function readCertificate(path: string): Promise<string> {
+  const { text } = await readWithMode(path);
+  parseCertificate(text, path);
+  return text;
 }
 
 async function readSecret(path: string, warnings: string[]): Promise<string> {
