@@ -12,7 +12,7 @@ export interface LinkKeys {
 export function checkLinkKeys(keys: LinkKeys, object: (key: keyof LinkKeys, why: string) => void): void {
   const isTls = keys.url?.startsWith('mqtts:') ?? false;
   for (const name of ['ca', 'cert', 'key'] as const)
-    if (keys[name] !== undefined && !isTls) object(name, 'is for an url that begins with mqtts://');
+    if (keys[name] !== undefined && !isTls) object(name, 'is for a url that begins with mqtts://');
   if (keys.cert !== undefined && keys.key === undefined)
     object('key', 'is missing: a certificate needs its private key');
   if (keys.key !== undefined && keys.cert === undefined)

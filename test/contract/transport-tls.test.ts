@@ -143,6 +143,19 @@ describe('a broker that is not to be trusted', () => {
     assertSays(await startError(t, link(byName)), 'link-untrusted', /not for localhost/);
   });
 
+  test('a broker with several names is told which one is meant', LIMIT, async (t) => {
+    const asked: string[] = [];
+    const SNICallback: TlsOptions['SNICallback'] = (name, done) => {
+      asked.push(name);
+      done(null);
+    };
+    const { url } = await serve(t, { SNICallback });
+    const transport = link(url.replace('127.0.0.1', 'localhost'));
+    t.after(() => transport.stop());
+    await transport.start(new AbortController().signal);
+    assert.deepEqual(asked, ['localhost']);
+  });
+
   test('it speaks nothing newer than TLS 1.1', LIMIT, async (t) => {
     const ancient = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     const { url } = await serve(t, ancient);
