@@ -149,6 +149,10 @@ async function open(options: MqttOptions, shared: Shared, signal: AbortSignal): 
     log.warn({ url, warning }, 'a secret is open to others');
   }
   const { socket, explain } = await openBrokerSocket({ url, files, secrets }, { timeoutMs, clock, signal });
+  if (signal.aborted || socket.destroyed) {
+    socket.destroy(); // it has closed before mqtt.js could hear of it
+    throw signal.aborted ? signal.reason : explain(socket.errored, false);
+  }
   shared.meter.watch(socket);
   const client = new MqttClient(() => socket, mqttJsOptions(options, secrets.password, timeoutMs));
   const lost = new AbortController();
@@ -169,7 +173,6 @@ async function open(options: MqttOptions, shared: Shared, signal: AbortSignal): 
   });
   const hangUp = () => void socket.destroy();
   signal.addEventListener('abort', hangUp, { once: true });
-  if (signal.aborted) hangUp();
   return new Promise<Connection>((resolve, reject) => {
     client.once('connect', () => {
       hasAnswered = true;
