@@ -154,7 +154,7 @@ async function open(options: MqttOptions, shared: Shared, signal: AbortSignal): 
     throw signal.aborted ? signal.reason : explain(socket.errored, false);
   }
   shared.meter.watch(socket);
-  const client = new MqttClient(() => socket, mqttJsOptions(options, secrets.password, timeoutMs));
+  const client = new MqttClient(() => socket, mqttJsOptions(options, secrets.password ?? options.password, timeoutMs));
   const lost = new AbortController();
   setMaxListeners(0, lost.signal); // one listener for each answer that is waited for
   let cause: unknown = null;
@@ -280,11 +280,10 @@ function puback(messageId: number): Uint8Array {
 }
 
 function mqttJsOptions(
-  { clientId, clean, will, username, password, keepaliveSeconds = 30 }: MqttOptions,
-  passwordRead: string | undefined,
+  { clientId, clean, will, username, keepaliveSeconds = 30 }: MqttOptions,
+  password: string | undefined,
   connackTimeoutMs: number,
 ): IClientOptions {
-  const secret = passwordRead ?? password;
   return {
     clientId,
     clean,
@@ -295,7 +294,7 @@ function mqttJsOptions(
     resubscribe: false,
     queueQoSZero: false,
     ...(username === undefined ? {} : { username }),
-    ...(secret === undefined ? {} : { password: secret }),
+    ...(password === undefined ? {} : { password }),
     ...(will === undefined ? {} : { will: { retain: false, ...will, payload: Buffer.from(will.payload) } }),
   };
 }
