@@ -8,6 +8,8 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { discoveryTopic } from '../../agent/ops/home-assistant.ts';
+import { topics } from '../../core/wire/topics.ts';
 import { removePassword, setPassword } from '../../server/provision/password-file.ts';
 import {
   type Certificates,
@@ -21,6 +23,16 @@ import { accessRules, MOSQUITTO_MISSING, type Mosquitto, startMosquitto } from '
 const OPTIONS = { skip: MOSQUITTO_MISSING, timeout: 60_000 };
 const FLEET = 'qqr/v1/default';
 const OTHER_FLEET = 'qqr/v1/other';
+const HOME_DEVICE = discoveryTopic({
+  prefix: 'homeassistant',
+  fleet: 'default',
+  device: 'pi-1',
+  modalities: [],
+  stateTopic: '',
+  stateEveryMs: 1,
+});
+/** The project's rules, with those for Home Assistant switched on. */
+const RULES = accessRules().replaceAll(/^#(?=(?:user|topic|pattern) )/gm, '');
 
 interface Access {
   readonly user: string;
@@ -31,7 +43,7 @@ interface Access {
 const access = (user: string, does: Access['does'], topic: string): Access => ({
   user,
   does,
-  topic: topic.startsWith('qqr/') ? topic : `${FLEET}/${topic}`,
+  topic: /^(?:qqr|homeassistant)\//.test(topic) ? topic : `${FLEET}/${topic}`,
 });
 
 /** In the order of the file's lines. */
@@ -45,6 +57,11 @@ const LINES: readonly { readonly line: string; readonly allows: Access; readonly
     line: `pattern write ${FLEET}/status/%u`,
     allows: access('pi-1', 'write', 'status/pi-1'),
     refuses: access('pi-1', 'write', 'status/pi-2'),
+  },
+  {
+    line: `pattern write ${FLEET}/state/%u`,
+    allows: access('pi-1', 'write', 'state/pi-1'),
+    refuses: access('pi-1', 'write', 'state/pi-2'),
   },
   {
     line: `pattern read ${FLEET}/receipt/%u`,
@@ -106,9 +123,39 @@ const LINES: readonly { readonly line: string; readonly allows: Access; readonly
     allows: access('dashboard', 'read', 'status/pi-1'),
     refuses: access('dashboard', 'write', 'label/pi-1'),
   },
+  {
+    line: `topic read ${FLEET}/state/+`,
+    allows: access('dashboard', 'read', 'state/pi-1'),
+    refuses: access('dashboard', 'read', 'up/pi-1'),
+  },
+  {
+    line: 'pattern read homeassistant/status',
+    allows: access('pi-2', 'read', 'homeassistant/status'),
+    refuses: access('pi-2', 'read', HOME_DEVICE),
+  },
+  {
+    line: `topic write ${HOME_DEVICE}`,
+    allows: access('pi-1', 'write', HOME_DEVICE),
+    refuses: access('pi-2', 'write', HOME_DEVICE),
+  },
+  {
+    line: 'topic read homeassistant/device/+/config',
+    allows: access('home-assistant', 'read', HOME_DEVICE),
+    refuses: access('home-assistant', 'write', HOME_DEVICE),
+  },
+  {
+    line: 'topic write homeassistant/status',
+    allows: access('home-assistant', 'write', 'homeassistant/status'),
+    refuses: access('home-assistant', 'write', 'label/pi-1'),
+  },
+  {
+    line: `topic read ${FLEET}/state/+`,
+    allows: access('home-assistant', 'read', 'state/pi-1'),
+    refuses: access('home-assistant', 'read', 'status/pi-1'),
+  },
 ];
 
-const USERS = ['pi-1', 'pi-2', 'aggregator', 'operator', 'dashboard'];
+const USERS = ['pi-1', 'pi-2', 'aggregator', 'operator', 'dashboard', 'home-assistant'];
 /** Sees everything and may say everything, in tests only. */
 const WITNESS = 'witness';
 const withProbes = (rules: string) => `${rules}${PROBE_RULES}user ${WITNESS}\ntopic readwrite #\n`;
@@ -125,7 +172,7 @@ async function bench(t: TestContext): Promise<Bench> {
   const broker = await startMosquitto(t, {
     kind: 'production',
     certs: certificates.dir,
-    access: withProbes(accessRules()),
+    access: withProbes(RULES),
   });
   const clients = new Map<string, TestClient>();
   for (const name of [...USERS, WITNESS]) {
@@ -134,7 +181,7 @@ async function bench(t: TestContext): Promise<Bench> {
   const client = (name: string) => clients.get(name) as TestClient;
   await client(WITNESS).mqtt.subscribeAsync('#', { qos: 1 });
   // Mosquitto grants every subscription and holds back what may not be read.
-  for (const user of USERS) await client(user).mqtt.subscribeAsync('qqr/#', { qos: 1 });
+  for (const user of USERS) await client(user).mqtt.subscribeAsync(['qqr/#', 'homeassistant/#'], { qos: 1 });
   return {
     broker,
     certificates,
@@ -151,9 +198,19 @@ const isRule = (line: string) => /^(?:topic|pattern) /.test(line);
 
 test('every line of the access rules is in the table, in its order', () => {
   assert.deepEqual(
-    accessRules().split('\n').filter(isRule),
+    RULES.split('\n').filter(isRule),
     LINES.map(({ line }) => line),
   );
+});
+
+test('the rules know every topic of a fleet', () => {
+  const all = Object.entries(topics('default')).flatMap(([name, topic]) => {
+    if (name === 'deviceOf' || name.endsWith('Filter')) return [];
+    return [typeof topic === 'string' ? topic : (topic as (device: string) => string)('pi-1')];
+  });
+  assert.ok(all.length >= 9);
+  const tried = LINES.map(({ allows }) => allows.topic.split('/')[3]);
+  for (const topic of all) assert.ok(tried.includes(topic.split('/')[3]), `no rule allows ${topic}`);
 });
 
 test('each line allows what it is for, and what is next to it is refused', OPTIONS, async (t) => {
@@ -166,7 +223,7 @@ test('each line allows what it is for, and what is next to it is refused', OPTIO
 
 test('without a line what it allowed is refused, and nothing else', OPTIONS, async (t) => {
   const { broker, works } = await bench(t);
-  const lines = accessRules().split('\n');
+  const lines = RULES.split('\n');
   const rules = lines.flatMap((line, at) => (isRule(line) ? [at] : []));
   for (const [i, at] of rules.entries()) {
     await broker.setAccess(withProbes(lines.toSpliced(at, 1).join('\n')));
@@ -186,7 +243,7 @@ test(
   async (t) => {
     const { broker, works } = await bench(t);
     for (const { line, refuses } of LINES) {
-      const wider = `${accessRules()}user ${refuses.user}\ntopic ${refuses.does} ${refuses.topic}\n`;
+      const wider = `${RULES}user ${refuses.user}\ntopic ${refuses.does} ${refuses.topic}\n`;
       await broker.setAccess(withProbes(wider));
       assert.equal(await works(refuses), true, `beside ${line}`);
     }
@@ -200,7 +257,7 @@ test('passwords that qqr provision writes are the broker’s, until they are tak
   await setPassword(passwords, 'pi-2', 'other: with $ and ö');
   await setPassword(passwords, 'pi-1', 'second');
   assert.equal(statSync(passwords).mode & 0o777, 0o600);
-  const access = `${accessRules()}${PROBE_RULES}`;
+  const access = `${RULES}${PROBE_RULES}`;
   const broker = await startMosquitto(t, { kind: 'password', certs: certificates.dir, passwords, access });
   const connect = (username: string, password: string, clientId = username) =>
     connectClient(t, clientId, { port: broker.port, ...certificates.tls(), username, password });
