@@ -15,7 +15,7 @@ import { formatIssued, type IssuedCertificate, parseIssued } from './issued-list
 export const AUTHORITY_NAME = 'ca';
 
 export interface CertificateFolder {
-  /** Makes the folder if need be, and runs `work` while no other process writes there. */
+  /** Makes the folder if need be, and runs `work` while no other process writes there. @throws AppError `timeout` */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
   /** @throws AppError `input-missing` when there is none, `data-format` when its files are damaged */
   authority(): Promise<Authority>;
@@ -40,7 +40,8 @@ export function checkedName(name: string): string {
   });
 }
 
-export function openCertificateFolder(dir: string): CertificateFolder {
+/** @param patienceMs how long another process may keep the folder before `exclusively` gives up; nothing else runs meanwhile */
+export function openCertificateFolder(dir: string, patienceMs = 5000): CertificateFolder {
   const at = (file: string) => join(dir, file);
   const read = (file: string) => readFile(at(file), 'utf8').catch((cause: unknown) => missing(at(file), cause));
   const readIfThere = (file: string) => (existsSync(at(file)) ? read(file) : Promise.resolve(null));
@@ -48,7 +49,7 @@ export function openCertificateFolder(dir: string): CertificateFolder {
   return {
     async exclusively(work) {
       await makeFolder(dir);
-      const release = lockCertificates(dir);
+      const release = lockCertificates(dir, patienceMs);
       try {
         return await work();
       } finally {

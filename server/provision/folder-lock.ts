@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 
-const PATIENCE_MS = 5000;
-
 /** Returns what gives the folder back. @throws AppError `timeout` when another process keeps it, `output-failed` */
-export function lockCertificates(dir: string, patienceMs = PATIENCE_MS): () => void {
+export function lockCertificates(dir: string, patienceMs: number): () => void {
   const path = join(dir, '.lock');
   let db: Sqlite.Database | null = null;
   try {

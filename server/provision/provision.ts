@@ -67,10 +67,12 @@ export interface ProvisionOptions {
   readonly dir: string;
   /** Wall time, milliseconds since 1970. */
   readonly wallMs: () => number;
+  /** How long another process may keep the folder; default 5000. */
+  readonly patienceMs?: number;
 }
 
-export function createProvision({ dir, wallMs }: ProvisionOptions): Provision {
-  const folder = openCertificateFolder(dir);
+export function createProvision({ dir, wallMs, patienceMs }: ProvisionOptions): Provision {
+  const folder = openCertificateFolder(dir, patienceMs);
   const nowS = () => Math.floor(wallMs() / 1000);
   return {
     init: ({ name, days, force }) =>
