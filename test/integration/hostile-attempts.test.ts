@@ -29,7 +29,6 @@ import {
 import { accessRules, MOSQUITTO_MISSING, type Mosquitto, startMosquitto } from '../fixtures/mosquitto.ts';
 import { projectFile } from '../fixtures/sample-file.ts';
 import { answerTo, createScriptedBoard, type ScriptedBoard } from '../fixtures/scripted-board.ts';
-import { startTlsRelay } from '../fixtures/tls-relay.ts';
 
 const TOPICS = topics('default');
 /** A good board; one that has not answered yet, whom the thief would like to be; the stolen one; one that was revoked. */
@@ -292,6 +291,12 @@ async function setScene(t: TestContext) {
   const access = `${accessRules()}${PROBE_RULES}user ${VICTIM}\ntopic read qqr/#\n`;
   const broker = await startMosquitto(t, { kind: 'production', certs: certificates.dir, access });
   const tls = (name: string) => ({ port: broker.port, host: 'localhost', ...certificates.tls(name) });
+  const url = `mqtts://localhost:${broker.port}`;
+  const filesOf = (name: string) => ({
+    ca: join(certificates.dir, 'ca.crt'),
+    cert: join(certificates.dir, `${name}.crt`),
+    key: join(certificates.dir, `${name}.key`),
+  });
 
   const stateDir = mkdtempSync(join(tmpdir(), 'qqr-server-'));
   t.after(() => rmSync(stateDir, { recursive: true }));
@@ -299,7 +304,7 @@ async function setScene(t: TestContext) {
   const config = parseServerConfig(
     {
       stateDir,
-      broker: { url: await startTlsRelay(t, tls('aggregator')) },
+      broker: { url, ...filesOf('aggregator') },
       rounds: { boards: 3, max: 1, quorum: 1, deadlineS: 0 },
       model: { conv: [{ filters: 2, kernel: 9, stride: 8 }], embedding: 4, hidden: 3 },
     },
@@ -315,9 +320,9 @@ async function setScene(t: TestContext) {
   t.after(() => server.stop());
 
   const boardOf = async (device: string, isSilentIn1: boolean) => {
-    const url = await startTlsRelay(t, tls(device));
     const link = {
       url,
+      files: filesOf(device),
       clientId: device,
       clean: false,
       startup: 'require',
