@@ -39,14 +39,16 @@ async function live(t: TestContext, broker: BrokerChoice, volleys: readonly Voll
     await fleet.untilClosed(1);
     for (const volley of volleys) await strikeAll(fleet, volley);
     await fleet.untilClosed(fleet.closedRound() + 2);
+    await fleet.untilSettled();
   } finally {
     await fleet.end();
   }
   const verdict = judgeFleet(fleet);
-  t.diagnostic(
+  const summary =
     `${broker}, seed ${seed}: ${volleys.flat().length} kills; ${verdict.rounds} rounds, ${verdict.updates} updates from ` +
-      `${verdict.windows} windows: lost ${verdict.lost}, double ${verdict.double}, ${verdict.statesAgreed} states as the boards' payloads add up`,
-  );
+    `${verdict.windows} windows: lost ${verdict.lost}, double ${verdict.double}, ${verdict.statesAgreed} states as the boards' payloads add up`;
+  t.diagnostic(summary);
+  progress(summary);
   assert.equal(verdict.statesAgreed, verdict.rounds);
 }
 
@@ -68,7 +70,12 @@ function note(name: string, recoveryMs: number | null): void {
   table.set(name, row);
   row.runs++;
   if (recoveryMs !== null) row.recoveriesMs.push(recoveryMs);
-  if (IS_LONG) console.log(`${new Date().toISOString()} ${name} ${recoveryMs ?? ''}`);
+  progress(`${name} ${recoveryMs ?? ''}`);
+}
+
+/** A test tells its diagnostics at its end only, and the long form is long. */
+function progress(line: string): void {
+  if (IS_LONG) console.log(`${new Date().toISOString()} ${line}`);
 }
 
 /** Lives of fleets one after another until that many kills have struck; in the first one they strike one at a time. */
