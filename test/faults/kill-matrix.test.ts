@@ -14,7 +14,7 @@ import { createRng } from '../../core/math/rng.ts';
 import { median } from '../../core/math/stats.ts';
 import { judgeFleet } from '../fixtures/fleet-verdict.ts';
 import { brokerVolleys, type Volley, volleysOf } from '../fixtures/kill-phases.ts';
-import { type BrokerChoice, createKillableFleet, type KillableFleet } from '../fixtures/killable-fleet.ts';
+import { type BrokerChoice, createKillableFleet, type Kill, type KillableFleet } from '../fixtures/killable-fleet.ts';
 import { MOSQUITTO_MISSING } from '../fixtures/mosquitto-process.ts';
 
 const RUNS = Number(process.env['QQR_TEST_KILL_RUNS'] ?? 0);
@@ -59,10 +59,14 @@ async function strikeAll(fleet: KillableFleet, volley: Volley): Promise<void> {
       const blows = await fleet.strike(kill);
       await fleet.untilClosed(fleet.closedRound() + 2);
       const recoveryMs = Date.now() - (blows.at(-1)?.wallMs as number);
-      for (const { phase } of blows)
-        note(`${kill.victim} ${phase} ${fleet.broker}`, volley.length === 1 ? recoveryMs : null);
+      for (const { phase } of blows) note(rowName(kill, phase, fleet.broker), volley.length === 1 ? recoveryMs : null);
     }),
   );
+}
+
+function rowName({ victim, isForgetful }: Kill, phase: string, broker: BrokerChoice): string {
+  if (victim === 'broker') return `broker ${phase} ${broker}, its file ${isForgetful ? 'lost' : 'kept'}`;
+  return `${victim} ${phase} ${broker}`;
 }
 
 function note(name: string, recoveryMs: number | null): void {
