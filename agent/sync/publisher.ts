@@ -77,7 +77,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
   }
 
   transport.onState((connected) => {
-    if (connected) wakeup.wake();
+    if (!connected) return;
+    schedule.linkUp();
+    wakeup.wake();
   });
 
   return {

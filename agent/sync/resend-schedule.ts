@@ -8,6 +8,11 @@ export interface ResendSchedule {
   dueAtMs(row: OutboxRow): number;
   /** The row is being sent: its receipt is given `baseMs` to come, then a jittered pause follows. */
   sent(row: OutboxRow): void;
+  /**
+   * The link is back. Pauses grew while nobody could answer, or the answer went down with the broker: nothing waits longer now than it
+   * would after a restart.
+   */
+  linkUp(): void;
   forget(key: OutboxKey): void;
 }
 
@@ -23,6 +28,9 @@ export function createResendSchedule(clock: Clock, random: () => number, resend:
     },
     sent(row) {
       dueAtMs.set(nameOf(row), clock.nowMs() + resend.baseMs + backoffMs(row.attempts, resend, random));
+    },
+    linkUp() {
+      for (const [name, due] of dueAtMs) dueAtMs.set(name, Math.min(due, clock.nowMs() + backoffMs(0, resend, random)));
     },
     forget: (key) => void dueAtMs.delete(nameOf(key)),
   };

@@ -205,6 +205,22 @@ test('the link is down: attempts back off; at the reconnection nothing is sent b
   );
 });
 
+test('the link was down for long: what waits is sent a jittered moment after it is back, not after the pause that has grown', async (t) => {
+  const { store, clock, sent, link, reconnect, start } = scene(t, () => 0.5);
+  for (const round of [1, 2]) commit(store, round);
+  link.isUp = false;
+  start();
+  await clock.advance(3_600_000);
+  const before = sent.length;
+  link.isUp = true;
+  reconnect();
+  await clock.advance(RESEND.baseMs);
+  assert.deepEqual(sent.slice(before), [
+    { atMs: 3_600_500, payload: 1 },
+    { atMs: 3_600_500, payload: 2 },
+  ]);
+});
+
 test('after a restart an update that was tried before waits a jittered moment; a fresh one goes at once', async (t) => {
   const path = temporaryPath(t);
   const before = openAgentStore(path);
