@@ -23,6 +23,7 @@ import {
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
 import type { RoundSettings } from './round-settings.ts';
+import { ROBUST_RULES } from './strategies/guard.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
@@ -100,6 +101,11 @@ const strategy = z.strictObject({
   prototypeMemory: z.number().min(0).lt(1).optional(),
   serverRate: z.number().min(0).max(1).optional(),
   modelMemory: z.number().min(0).lt(1).optional(),
+  robust: z.enum(ROBUST_RULES).optional(),
+  trim: z.number().min(0).max(0.45).optional(),
+  clipNorm: z.number().min(0).max(1e6).optional(),
+  clipFactor: z.number().min(0).max(1e6).optional(),
+  maxShare: z.number().positive().max(1).optional(),
 });
 
 export const serverConfigSchema = z.strictObject({

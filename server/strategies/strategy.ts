@@ -6,6 +6,7 @@
 import type { TrainSettings } from '../../core/model/settings.ts';
 import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import type { Update } from '../../core/wire/update.ts';
+import type { Guard } from './guard.ts';
 
 export interface Strategy {
   /** One line for people. */
@@ -18,6 +19,8 @@ export interface Strategy {
   readonly serverRate: number;
   /** β of the averaged parameters that predictions are made with, in [0, 1); 0 = the last model. The same for all unless set. */
   readonly modelMemory: number;
+  /** Against hostile and broken boards. The same for all unless set. */
+  readonly guard: Guard;
 }
 
 /** How much an update counts: integers, sixteenths of a window. */
