@@ -53,8 +53,8 @@ export function clippedRows(values: Float32Array, dim: number, bound: number): F
  */
 export function weightCap(weights: readonly number[], share: number): number {
   const sorted = weights.filter((weight) => weight > 0).sort((a, b) => b - a);
-  const most = sorted[0];
-  if (most === undefined) return 1;
+  const [most = 1, least = 1] = [sorted[0], sorted.at(-1)];
+  if (sorted.length * share <= 1) return least;
   let rest = sorted.reduce((sum, weight) => sum + weight, 0);
   if (most <= share * rest) return most;
   for (const [i, weight] of sorted.entries()) {
@@ -65,5 +65,5 @@ export function weightCap(weights: readonly number[], share: number): number {
     const cap = (share * rest) / left;
     if (cap >= (sorted[i + 1] ?? 0)) return Math.max(1, Math.floor(cap));
   }
-  return sorted.at(-1) as number;
+  return least;
 }
