@@ -16,6 +16,7 @@ import { createBroadcast } from './broadcast.ts';
 import type { FleetState } from './fleet-state.ts';
 import type { Holdout } from './holdout.ts';
 import { createIntake } from './intake.ts';
+import { createKnownBoards, type KnownBoards } from './known-boards.ts';
 import { firstGlobal } from './next-global.ts';
 import { createPulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
@@ -124,11 +125,15 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
 function takeStatus(
   { topic, payload }: Message,
   { topics, log }: AggregatorOptions,
-  { roster, pulse }: RoundParts,
+  { roster, boards, pulse }: Pick<RoundParts, 'roster' | 'pulse'> & { readonly boards: KnownBoards },
 ): void {
   const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
   if (!status.ok) {
     log.warn({ topic, detail: status.detail }, 'status not understood');
+    return;
+  }
+  if (!boards.remember(status.value.device)) {
+    log.warn({ device: status.value.device }, 'status of one board too many');
     return;
   }
   log.debug(status.value, 'board status');
@@ -136,23 +141,42 @@ function takeStatus(
   pulse.beat();
 }
 
-function connectParts(options: AggregatorOptions, onRound: RoundParts['onRound']): RoundParts {
+function connectParts(
+  options: AggregatorOptions,
+  onRound: RoundParts['onRound'],
+): RoundParts & { readonly boards: KnownBoards } {
   const { config, spec, strategy, store, transport, topics, holdout, clock, log } = options;
   const pulse = createPulse();
   const roster = createRoster(store.ended());
+  const boards = createKnownBoards({
+    clock,
+    maxBoards: config.maxBoards,
+    updatesPerMinute: config.updatesPerMinute,
+    proven: store.devices(),
+    hasLeft: (device) => !roster.isOnline(device),
+    onForgotten: roster.forget,
+  });
   const hash = shapeHash(spec);
   const random = createRng(`${config.seed}/broadcast`).next;
   const broadcast = createBroadcast({ transport, topics, shapeHash: hash, clock, random, log });
   const intake = createIntake({
     store,
     topics,
-    frame: { shapeHash: hash, spec, layout: groupShapes(paramLayout(spec)), limits: config.limits },
+    boards,
+    frame: {
+      shapeHash: hash,
+      spec,
+      layout: groupShapes(paramLayout(spec)),
+      limits: config.limits,
+      maxWindows: strategy.settings.windowsPerRound,
+    },
     reply: broadcast.receipt,
+    onHeard: roster.sawSign,
     onCounted({ device, ended }) {
       roster.counted(device, ended);
       pulse.beat();
     },
     log,
   });
-  return { config, spec, strategy, store, roster, intake, pulse, broadcast, holdout, clock, log, onRound };
+  return { config, spec, strategy, store, roster, boards, intake, pulse, broadcast, holdout, clock, log, onRound };
 }

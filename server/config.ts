@@ -169,6 +169,8 @@ export const serverConfigSchema = z.strictObject({
         .max(2 ** 28 - 1)
         .default(DEFAULT_LIMITS.maxPayloadBytes),
       maxDeltaNorm: z.number().positive().default(DEFAULT_LIMITS.maxDeltaNorm),
+      maxBoards: count(MAX_BOARDS).default(MAX_BOARDS),
+      updatesPerMinute: z.number().int().min(0).max(1e6).default(600),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
@@ -214,5 +216,7 @@ export function roundSettingsFrom({ seed, rounds, evaluation, limits }: ServerCo
     deadlineMs: Math.round(rounds.deadlineS * 1000),
     evaluateEvery: evaluation.every,
     limits: { maxPayloadBytes: limits.maxUpdateBytes, maxDeltaNorm: limits.maxDeltaNorm },
+    maxBoards: limits.maxBoards,
+    updatesPerMinute: limits.updatesPerMinute,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Uplink messages → counted updates: decode, check, commit under (round, device, seq), then the receipt.
  * Invariant: a receipt is only sent for what the store has committed; the transport acknowledges after that. Whatever comes in,
- * nothing is thrown: a refusal is data, counted by reason.
+ * nothing is thrown: a refusal is data, counted by device and reason. What is too much from one board is not even read or answered.
  */
 import type { Log } from '../core/base/log.ts';
 import type { Message } from '../core/link/transport.ts';
@@ -10,14 +10,19 @@ import { decodeUpdate } from '../core/wire/decode.ts';
 import type { Receipt } from '../core/wire/downlink.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import type { RejectReason, Update } from '../core/wire/update.ts';
+import type { KnownBoards } from './known-boards.ts';
+import { createRefusalTally } from './refusal-tally.ts';
 import type { OpenRound, RoundStore } from './store/round-store.ts';
 
 export interface IntakeOptions {
   readonly store: RoundStore;
   readonly topics: Topics;
+  readonly boards: KnownBoards;
   /** What every update must look like, whatever its round and device. */
-  readonly frame: Pick<UpdateExpectation, 'shapeHash' | 'spec' | 'layout' | 'limits'>;
+  readonly frame: Pick<UpdateExpectation, 'shapeHash' | 'spec' | 'layout' | 'limits' | 'maxWindows'>;
   readonly reply: (device: string, receipt: Receipt) => void;
+  /** Called for every message that is looked at, before it is. */
+  readonly onHeard: (device: string) => void;
   /** Called after an update has been counted. */
   readonly onCounted: (update: Update) => void;
   readonly log: Log;
@@ -45,7 +50,9 @@ const NO_ROUND: Addressed = { round: -1, kind: 'training', modelVersion: -1 };
 const ACCEPTED: Verdict = { verdict: 'accepted', reason: null, final: false };
 const DUPLICATE: Verdict = { verdict: 'duplicate', reason: null, final: false };
 
-export function createIntake({ store, topics, frame, reply, onCounted, log }: IntakeOptions): Intake {
+export function createIntake(options: IntakeOptions): Intake {
+  const { store, topics, boards, frame, reply, onHeard, onCounted, log } = options;
+  const unread = createRefusalTally(store);
   const counted = new Map<string, Update>();
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
@@ -55,8 +62,8 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     const { round, kind, modelVersion } = current;
     return decodeUpdate(payload, { ...frame, device, round, kind, modelVersion });
   };
-  const reject = (reason: RejectReason): Verdict => {
-    store.reject(reason);
+  const reject = (device: string, reason: RejectReason): Verdict => {
+    store.reject(reason, device);
     return { verdict: 'rejected', reason, final: true };
   };
   const refuse = (device: string, { reason, detail, key }: UpdateRefusal): Verdict => {
@@ -64,20 +71,21 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     if (isPast && store.isCounted({ ...key, device })) return { ...DUPLICATE, final: true };
     const shown = isPast ? 'late' : reason;
     log.warn({ device, reason: shown, detail, ...key }, 'update rejected');
-    return reject(shown);
+    return reject(device, shown);
   };
   const count = (device: string, update: Update, payload: Uint8Array): Verdict => {
     const { round, seq } = update;
     switch (store.accept({ round, device, seq }, payload)) {
       case 'new':
         counted.set(device, update);
+        boards.proved(device);
         onCounted(update);
         return ACCEPTED;
       case 'duplicate':
         return DUPLICATE;
       case 'other-seq':
         log.warn({ device, round, seq }, 'update rejected: another one of this round is counted');
-        return reject('wrong-round');
+        return reject(device, 'wrong-round');
     }
   };
   const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict } => {
@@ -87,6 +95,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
   };
   return {
     open(round) {
+      unread.flush();
       current = round;
       closedBelow = round.round;
       counted.clear();
@@ -99,6 +108,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     count: () => counted.size,
     has: (device) => counted.has(device),
     close() {
+      unread.flush();
       closedBelow = current.round + 1;
       current = NO_ROUND;
       return [...counted.values()].sort((a, b) => (a.device < b.device ? -1 : 1));
@@ -107,6 +117,12 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
       const device = topics.deviceOf(topic);
       if (device === null) return;
       try {
+        const admission = boards.admit(device);
+        if (admission !== 'welcome') {
+          unread.count(admission === 'rate-limited' ? device : '', admission);
+          return;
+        }
+        onHeard(device);
         const { key, verdict } = judge(device, payload);
         if (key !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {

@@ -32,6 +32,8 @@ export interface RoundRecord {
   readonly devices: readonly string[];
   /** Rejections while the round was open, by reason; only reasons that occurred. */
   readonly rejected: Readonly<Record<string, number>>;
+  /** Devices whose model change was scaled down before it counted, sorted; left out when there are none. */
+  readonly clipped?: readonly string[];
   readonly durationMs: number;
   /** Sums over the counted updates, bytes: encoded prototypes, encoded model delta, whole payload, and what the same content takes as float32. */
   readonly bytes: {

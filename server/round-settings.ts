@@ -15,4 +15,8 @@ export interface RoundSettings {
   /** Evaluate after every n-th training round, n ≥ 1, and always after the last. */
   readonly evaluateEvery: number;
   readonly limits: UpdateLimits;
+  /** Boards that are known at a time, at least 1. */
+  readonly maxBoards: number;
+  /** Updates a minute that are read of one board; 0 = all. */
+  readonly updatesPerMinute: number;
 }

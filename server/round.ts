@@ -11,12 +11,13 @@ import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { Update } from '../core/wire/update.ts';
 import { assemble } from './assemble.ts';
 import type { Broadcast } from './broadcast.ts';
+import type { TakenChange } from './combine.ts';
 import { type CloseCause, waitForClose } from './deadline.ts';
 import { describeRound } from './describe-round.ts';
 import type { FleetState } from './fleet-state.ts';
 import type { Holdout } from './holdout.ts';
 import type { Intake } from './intake.ts';
-import { nextGlobal } from './next-global.ts';
+import { nextRound } from './next-global.ts';
 import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
@@ -62,10 +63,16 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
       if ((await askAgain(round, parts, signal)) === null) break;
       continue;
     }
+    if (cause === 'deadline') parts.roster.missed(round.asked.filter((device) => !intake.has(device)));
     const updates = intake.close();
-    global = nextGlobal(round.kind, global, updates, parts.spec, parts.strategy);
-    const record = recordOf(round, global, updates, parts.clock.nowMs() - openedMs, parts);
-    store.close({ record, global, devices: updates });
+    const next = nextRound(round.kind, global, updates, parts.spec, parts.strategy);
+    global = next.global;
+    const record = recordOf(round, next, updates, parts.clock.nowMs() - openedMs, parts);
+    store.close({
+      record,
+      global,
+      boards: updates.map(({ ended }, i) => ({ ended, ...(next.taken[i] as TakenChange) })),
+    });
     log.info({ round: round.round, cause, devices: updates.length, version: global.version }, 'round closed');
     parts.onRound(record, global);
     await tellClosed(parts, signal);
@@ -114,7 +121,7 @@ async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal)
 
 function recordOf(
   open: OpenRound,
-  global: FleetState,
+  { global, taken }: ReturnType<typeof nextRound>,
   updates: readonly Update[],
   durationMs: number,
   { config, spec, store, roster, holdout }: RoundParts,
@@ -123,7 +130,7 @@ function recordOf(
   const isDue = open.kind === 'training' && (isLast || open.round % config.evaluateEvery === 0);
   const evaluation = isDue && holdout !== null ? holdout.evaluate(global) : null;
   const rejected = store.rejections(open.round);
-  return describeRound({ open, version: global.version, updates, rejected, durationMs, evaluation }, spec);
+  return describeRound({ open, version: global.version, updates, taken, rejected, durationMs, evaluation }, spec);
 }
 
 /** Tells who was counted in the newest closed round. */

@@ -31,7 +31,7 @@ import { roundSettingsFrom, specFrom, strategyFrom } from '../../server/config.t
 import { describeRound } from '../../server/describe-round.ts';
 import { averagedParams, type FleetState } from '../../server/fleet-state.ts';
 import { createHoldout, type Holdout } from '../../server/holdout.ts';
-import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
+import { firstGlobal, nextRound } from '../../server/next-global.ts';
 import type { Evaluation, RoundRecord } from '../../server/record.ts';
 import { type FleetOutcome, fleetConfig } from './fleet.ts';
 import { createHostility, type Hostility } from './hostile.ts';
@@ -80,11 +80,14 @@ export async function simulateFleet(
     const { updates, rejected } = admitted(sent, about, limits);
     if (kind === 'training' && !settings.shareModel)
       for (const board of able) board.served = servedNext(board, modelMemory);
-    global = nextGlobal(kind, global, updates, spec, strategy);
+    const next = nextRound(kind, global, updates, spec, strategy);
+    global = next.global;
     const isDue = kind === 'training' && (round === lastRound || round % options.evaluateEvery === 0);
     const evaluation = isDue ? evaluate(holdout, global, boards, settings.shareModel) : null;
     const open = { round, kind, modelVersion: about.modelVersion, asked: able.map(({ device }) => device) } as const;
-    const record = describeRound({ open, version: global.version, updates, rejected, durationMs: 0, evaluation }, spec);
+    const { taken } = next;
+    const facts = { open, version: global.version, updates, taken, rejected, durationMs: 0, evaluation };
+    const record = describeRound(facts, spec);
     records.push(record);
     sentBytes += sent.reduce((sum, update) => sum + bytesOnSocket(update, config.fleet), 0);
     onRound(record);

@@ -37,8 +37,18 @@ export interface ClosedRound {
   readonly record: RoundRecord;
   /** The state that the round produced. */
   readonly global: FleetState;
-  /** Counted devices, and whether their stream has ended. */
-  readonly devices: readonly { readonly device: string; readonly ended: boolean }[];
+  /** Those counted, one for each device. */
+  readonly boards: readonly CountedBoard[];
+}
+
+export interface CountedBoard {
+  readonly device: string;
+  /** Its stream has ended. */
+  readonly ended: boolean;
+  /** L2 norm of its model change as it came; null when none travelled. */
+  readonly norm: number | null;
+  /** The change was scaled down. */
+  readonly wasClipped: boolean;
 }
 
 export interface RoundStore {
@@ -57,8 +67,11 @@ export interface RoundStore {
   isCounted(key: UpdateKey): boolean;
   /** Updates counted in the open round, sorted by device. */
   updates(): readonly StoredUpdate[];
-  /** Counts a refusal in the open round, or in the last one when none is open. */
-  reject(reason: RejectReason): void;
+  /**
+   * Counts refusals in the open round, or in the last one when none is open. By device as well, for a bounded number of devices a
+   * round and of rounds; '' and those beyond are counted together.
+   */
+  reject(reason: RejectReason, device: string, count?: number): void;
   /** Refusals in a round by reason; only reasons that occurred. */
   rejections(round: number): Readonly<Record<string, number>>;
   /** Closes the open round: record, new state and ended devices at once. Payloads are dropped, keys stay. */
@@ -70,6 +83,8 @@ export interface RoundStore {
   lastRecord(): RoundRecord | null;
   /** Keys counted in a round, sorted by device, with the size of their payload. */
   counted(round: number): readonly (UpdateKey & { readonly bytes: number })[];
+  /** Devices of which an update was ever counted, sorted. */
+  devices(): readonly string[];
   /** Devices whose stream has ended, sorted. */
   ended(): readonly string[];
 

@@ -103,11 +103,14 @@ test('fewer hostile boards than are cut cannot move any value out of what honest
   const hostile = fc.array(contributionOf(weight, fc.constantFrom(-16, 16)), { maxLength: 4 });
   fc.assert(
     fc.property(honest, hostile, fc.integer(), (good, bad, seed) => {
-      const all = [...good, ...bad].sort((a, b) => ((a.deltas.length * 7919) ^ seed) - ((b.deltas.length * 7919) ^ seed));
+      const all = [...good, ...bad].sort(
+        (a, b) => ((a.deltas.length * 7919) ^ seed) - ((b.deltas.length * 7919) ^ seed),
+      );
       for (const cut of [middle, trimmed(0.25), trimmed(0.45)]) {
         const { values } = robustOf(all, cut).delta;
         for (const { group, offset, size } of SHAPE.groups) {
-          const of = (some: readonly Contribution[]) => some.flatMap(({ deltas }) => deltas.filter((d) => d.group === group));
+          const of = (some: readonly Contribution[]) =>
+            some.flatMap(({ deltas }) => deltas.filter((d) => d.group === group));
           const [own, others] = [of(good), of(bad)];
           const isProtected = own.length > 0 && others.length <= cut(own.length + others.length);
           if (!isProtected) continue;
