@@ -14,12 +14,14 @@ import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { FleetState } from './fleet-state.ts';
+import { createGate } from './gate.ts';
 import type { Holdout } from './holdout.ts';
 import { createIntake } from './intake.ts';
 import { createKnownBoards, type KnownBoards } from './known-boards.ts';
 import { firstGlobal } from './next-global.ts';
 import { createPulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
+import { createRefusalTally } from './refusal-tally.ts';
 import { createRoster } from './roster.ts';
 import { type RoundParts, runRounds } from './round.ts';
 import type { RoundSettings } from './round-settings.ts';
@@ -162,7 +164,7 @@ function connectParts(
   const intake = createIntake({
     store,
     topics,
-    boards,
+    gate: createGate({ boards, tally: createRefusalTally(store), onHeard: roster.sawSign }),
     frame: {
       shapeHash: hash,
       spec,
@@ -171,7 +173,6 @@ function connectParts(
       maxWindows: strategy.settings.windowsPerRound,
     },
     reply: broadcast.receipt,
-    onHeard: roster.sawSign,
     onCounted({ device, ended }) {
       roster.counted(device, ended);
       pulse.beat();

@@ -10,19 +10,17 @@ import { decodeUpdate } from '../core/wire/decode.ts';
 import type { Receipt } from '../core/wire/downlink.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import type { RejectReason, Update } from '../core/wire/update.ts';
-import type { KnownBoards } from './known-boards.ts';
-import { createRefusalTally } from './refusal-tally.ts';
+import type { Gate } from './gate.ts';
 import type { OpenRound, RoundStore } from './store/round-store.ts';
 
 export interface IntakeOptions {
   readonly store: RoundStore;
   readonly topics: Topics;
-  readonly boards: KnownBoards;
+  /** Who may be read at all. */
+  readonly gate: Gate;
   /** What every update must look like, whatever its round and device. */
   readonly frame: Pick<UpdateExpectation, 'shapeHash' | 'spec' | 'layout' | 'limits' | 'maxWindows'>;
   readonly reply: (device: string, receipt: Receipt) => void;
-  /** Called for every message that is looked at, before it is. */
-  readonly onHeard: (device: string) => void;
   /** Called after an update has been counted. */
   readonly onCounted: (update: Update) => void;
   readonly log: Log;
@@ -50,9 +48,7 @@ const NO_ROUND: Addressed = { round: -1, kind: 'training', modelVersion: -1 };
 const ACCEPTED: Verdict = { verdict: 'accepted', reason: null, final: false };
 const DUPLICATE: Verdict = { verdict: 'duplicate', reason: null, final: false };
 
-export function createIntake(options: IntakeOptions): Intake {
-  const { store, topics, boards, frame, reply, onHeard, onCounted, log } = options;
-  const unread = createRefusalTally(store);
+export function createIntake({ store, topics, gate, frame, reply, onCounted, log }: IntakeOptions): Intake {
   const counted = new Map<string, Update>();
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
@@ -78,7 +74,7 @@ export function createIntake(options: IntakeOptions): Intake {
     switch (store.accept({ round, device, seq }, payload)) {
       case 'new':
         counted.set(device, update);
-        boards.proved(device);
+        gate.proved(device);
         onCounted(update);
         return ACCEPTED;
       case 'duplicate':
@@ -95,7 +91,7 @@ export function createIntake(options: IntakeOptions): Intake {
   };
   return {
     open(round) {
-      unread.flush();
+      gate.flush();
       current = round;
       closedBelow = round.round;
       counted.clear();
@@ -108,7 +104,7 @@ export function createIntake(options: IntakeOptions): Intake {
     count: () => counted.size,
     has: (device) => counted.has(device),
     close() {
-      unread.flush();
+      gate.flush();
       closedBelow = current.round + 1;
       current = NO_ROUND;
       return [...counted.values()].sort((a, b) => (a.device < b.device ? -1 : 1));
@@ -117,12 +113,7 @@ export function createIntake(options: IntakeOptions): Intake {
       const device = topics.deviceOf(topic);
       if (device === null) return;
       try {
-        const admission = boards.admit(device);
-        if (admission !== 'welcome') {
-          unread.count(admission === 'rate-limited' ? device : '', admission);
-          return;
-        }
-        onHeard(device);
+        if (!gate.admits(device)) return;
         const { key, verdict } = judge(device, payload);
         if (key !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {
