@@ -1,5 +1,5 @@
 /**
- * Whose messages are looked at: a bucket of tokens for each name, and a bounded number of names.
+ * Whose messages are looked at: a bucket that fills with time for each name, and a bounded number of names.
  * Names cost a stranger nothing, so those that never delivered an update that was counted are forgotten first, the longest silent before
  * the others; then boards that have left. A name is only turned away when every place is taken by a board that is online and has delivered.
  * Invariant: never more than `maxBoards` names, and a name that floods takes no place from one that has delivered.
@@ -19,6 +19,8 @@ export interface KnownBoardsOptions {
   readonly onForgotten: (device: string) => void;
 }
 
+const MINUTE_MS = 60_000;
+
 export type Admission = 'welcome' | 'rate-limited' | 'too-many-boards';
 
 export interface KnownBoards {
@@ -31,14 +33,16 @@ export interface KnownBoards {
   count(): number;
 }
 
+/** A bucket holds time: a minute's worth when full, and an update takes its part of a minute. */
 interface Bucket {
-  tokens: number;
+  creditMs: number;
   atMs: number;
 }
 
 export function createKnownBoards(options: KnownBoardsOptions): KnownBoards {
   const { clock, maxBoards, updatesPerMinute, hasLeft, onForgotten } = options;
-  const full = (): Bucket => ({ tokens: updatesPerMinute, atMs: clock.nowMs() });
+  const costMs = MINUTE_MS / updatesPerMinute;
+  const full = (): Bucket => ({ creditMs: MINUTE_MS, atMs: clock.nowMs() });
   // Maps keep the order of insertion: the first is the one longest not heard of.
   const proven = new Map<string, Bucket>();
   const strangers = new Map<string, Bucket>();
@@ -69,10 +73,10 @@ export function createKnownBoards(options: KnownBoardsOptions): KnownBoards {
       if (bucket === null) return 'too-many-boards';
       if (updatesPerMinute === 0) return 'welcome';
       const nowMs = clock.nowMs();
-      bucket.tokens = Math.min(updatesPerMinute, bucket.tokens + ((nowMs - bucket.atMs) / 60_000) * updatesPerMinute);
+      bucket.creditMs = Math.min(MINUTE_MS, bucket.creditMs + nowMs - bucket.atMs);
       bucket.atMs = nowMs;
-      if (bucket.tokens < 1) return 'rate-limited';
-      bucket.tokens -= 1;
+      if (bucket.creditMs < costMs) return 'rate-limited';
+      bucket.creditMs -= costMs;
       return 'welcome';
     },
     proved(device) {
