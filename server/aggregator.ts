@@ -173,8 +173,10 @@ function connectParts(
       maxWindows: strategy.settings.windowsPerRound,
     },
     reply: broadcast.receipt,
-    onCounted({ device, ended }) {
-      roster.counted(device, ended);
+    lateRounds: config.lateRounds,
+    onCounted({ device, ended, round }) {
+      // A late update knows nothing of what came after it: that its board had not ended then says nothing now.
+      if (ended || round === store.openRound()?.round) roster.counted(device, ended);
       pulse.beat();
     },
     log,

@@ -20,7 +20,7 @@ import { CONFIDENCE_UNITS } from '../core/wire/limits.ts';
 import { type GroupValues, groupShapes, groupValues } from '../core/wire/model-values.ts';
 import type { Update } from '../core/wire/update.ts';
 import { type Guard, isGuarded } from './strategies/guard.ts';
-import { type GroupWeights, type Strategy, weightsOf } from './strategies/strategy.ts';
+import { type GroupWeights, type Strategy, weightsOf, weightWhenLate } from './strategies/strategy.ts';
 
 /** How one board's model change was taken. */
 export interface TakenChange {
@@ -38,14 +38,17 @@ export interface Combined {
   readonly taken: readonly TakenChange[];
 }
 
-/** @param updates of a training round, checked, at least one */
-export function combine(updates: readonly Update[], spec: ModelSpec, { guard, settings }: Strategy): Combined {
+/**
+ * @param updates of a training round, checked, at least one; late ones were trained from versions before the current one
+ * @param version of the model that the round moves
+ */
+export function combine(updates: readonly Update[], spec: ModelSpec, strategy: Strategy, version: number): Combined {
+  const { guard } = strategy;
   const shape = sumsShape(spec);
   const shapes = groupShapes(paramLayout(spec));
-  const weights = updates.map((update) => weightsOf(update, settings));
   const bound = boundOf(updates, shapes, guard);
   const taken: TakenChange[] = [];
-  const say = sayOf(updates, weights, guard);
+  const say = sayOf(updates, strategy, version);
   const deltasOf = (i: number): Contribution['deltas'] => {
     const update = updates[i] as Update;
     const groups = valuesOf(update, shapes);
@@ -57,7 +60,9 @@ export function combine(updates: readonly Update[], spec: ModelSpec, { guard, se
       values: clipped(values, norm, bound),
     }));
   };
-  const prototypes = updates.map((update) => prototypesOf(update, spec, guard, say));
+  const prototypes = updates.map((update, i) =>
+    prototypesOf(update, spec, guard, (modality, c, weight) => say.ofPrototype(i, modality, c, weight)),
+  );
   const cut = cutOf(guard);
   if (cut !== null) {
     const delta = robustDelta(
@@ -108,15 +113,19 @@ function boundOf(updates: readonly Update[], shapes: readonly GroupShape[], { cl
 /** Weights after each board's share of them is bounded. */
 interface Say {
   ofGroup(board: number, group: number): number;
-  ofPrototype(modality: number, c: number, weight: number): number;
+  ofPrototype(board: number, modality: number, c: number, weight: number): number;
 }
 
-function sayOf(updates: readonly Update[], weights: readonly GroupWeights[], { maxShare }: Guard): Say {
+function sayOf(updates: readonly Update[], { settings, guard, lateExponent }: Strategy, version: number): Say {
+  const { maxShare } = guard;
+  const weights = updates.map((update) => weightsOf(update, settings));
+  const whenLate = (board: number, weight: number) =>
+    weightWhenLate(weight, version - (updates[board] as Update).modelVersion, lateExponent);
   const told = (board: number, group: number) => {
     const { head, encoders } = weights[board] as GroupWeights;
-    return group === -1 ? head : (encoders[group] as number);
+    return whenLate(board, group === -1 ? head : (encoders[group] as number));
   };
-  if (maxShare === 1) return { ofGroup: told, ofPrototype: (_, __, weight) => weight };
+  if (maxShare === 1) return { ofGroup: told, ofPrototype: (board, _, __, weight) => whenLate(board, weight) };
   const caps = new Map<string, number>();
   const capOf = (key: string, all: () => readonly number[]) => {
     const cap = caps.get(key) ?? weightCap(all(), maxShare);
@@ -124,9 +133,10 @@ function sayOf(updates: readonly Update[], weights: readonly GroupWeights[], { m
     return cap;
   };
   const ofCell = (modality: number, c: number) =>
-    updates.flatMap(({ modalities }) => {
+    updates.flatMap(({ modalities }, board) => {
       const { classes = [], weights: own = [] } = modalities[modality]?.prototypes ?? {};
-      return own[classes.indexOf(c)] ?? [];
+      const weight = own[classes.indexOf(c)];
+      return weight === undefined ? [] : whenLate(board, weight);
     });
   const ofAll = (group: number) =>
     updates.flatMap((update, board) => (carries(update, group) ? told(board, group) : []));
@@ -136,9 +146,9 @@ function sayOf(updates: readonly Update[], weights: readonly GroupWeights[], { m
         told(board, group),
         capOf(`${group}`, () => ofAll(group)),
       ),
-    ofPrototype: (modality, c, weight) =>
+    ofPrototype: (board, modality, c, weight) =>
       Math.min(
-        weight,
+        whenLate(board, weight),
         capOf(`${modality}/${c}`, () => ofCell(modality, c)),
       ),
   };
@@ -149,7 +159,12 @@ function carries({ model, coded }: Update, group: number): boolean {
 }
 
 /** With a guard no row is longer than a layer-normalized embedding of `d` values can be, √d. */
-function prototypesOf(update: Update, spec: ModelSpec, guard: Guard, say: Say): Contribution['prototypes'] {
+function prototypesOf(
+  update: Update,
+  spec: ModelSpec,
+  guard: Guard,
+  say: (modality: number, c: number, weight: number) => number,
+): Contribution['prototypes'] {
   const dim = spec.embedding;
   return update.modalities.flatMap(({ prototypes }, modality) => {
     if (prototypes === null) return [];
@@ -158,7 +173,7 @@ function prototypesOf(update: Update, spec: ModelSpec, guard: Guard, say: Say): 
     return {
       modality,
       classes,
-      weights: classes.map((c, row) => say.ofPrototype(modality, c, weights[row] as number)),
+      weights: classes.map((c, row) => say(modality, c, weights[row] as number)),
       values: isGuarded(guard) ? clippedRows(values, dim, Math.sqrt(dim)) : values,
     };
   });

@@ -22,12 +22,14 @@ export interface ClosedFacts {
 
 export function describeRound(facts: ClosedFacts, spec: ModelSpec): RoundRecord {
   const { open, updates } = facts;
+  const late = updates.flatMap(({ device, round }) => (round < open.round ? { device, round } : []));
   const clipped = facts.taken.filter(({ wasClipped }) => wasClipped).map(({ device }) => device);
   return {
     round: open.round,
     kind: open.kind,
     version: facts.version,
-    devices: updates.map((update) => update.device),
+    devices: updates.filter(({ round }) => round === open.round).map(({ device }) => device),
+    ...(late.length > 0 && { late }),
     rejected: facts.rejected,
     ...(clipped.length > 0 && { clipped }),
     durationMs: facts.durationMs,

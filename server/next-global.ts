@@ -55,7 +55,7 @@ export function nextRound(
     const taken = updates.map(({ device }) => ({ device, norm: null, wasClipped: false }));
     return { global: { ...global, normalization: combinedScale(updates, spec, strategy) }, taken };
   }
-  const { delta, prototypes, taken } = combine(updates, spec, strategy);
+  const { delta, prototypes, taken } = combine(updates, spec, strategy, global.version);
   const { params, moments } = stepped(global.params, delta, momentsOf(global, spec, strategy), strategy.serverRate);
   const next = {
     version: global.version + 1,

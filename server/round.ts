@@ -22,7 +22,7 @@ import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
 import type { RoundSettings } from './round-settings.ts';
-import type { OpenRound, RoundStore } from './store/round-store.ts';
+import type { CountedBoard, OpenRound, RoundStore } from './store/round-store.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
 /** What the spine conducts. */
@@ -71,7 +71,7 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
     store.close({
       record,
       global,
-      boards: updates.map(({ ended }, i) => ({ ended, ...(next.taken[i] as TakenChange) })),
+      boards: boardsOf(updates, next.taken, parts.roster),
     });
     log.info({ round: round.round, cause, devices: updates.length, version: global.version }, 'round closed');
     parts.onRound(record, global);
@@ -119,6 +119,14 @@ async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal)
   return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, pulse, onVain }, signal);
 }
 
+/** What the store keeps of each update's board; of a late one, whether it has ended is what the roster knows. */
+function boardsOf(updates: readonly Update[], taken: readonly TakenChange[], roster: Roster): CountedBoard[] {
+  return updates.map(({ device, ended }, i) => ({
+    ...(taken[i] as TakenChange),
+    ended: ended || roster.hasEnded(device),
+  }));
+}
+
 function recordOf(
   open: OpenRound,
   { global, taken }: ReturnType<typeof nextRound>,
@@ -137,7 +145,11 @@ function recordOf(
 async function tellClosed({ store, broadcast }: RoundParts, signal: AbortSignal): Promise<void> {
   const record = store.lastRecord();
   if (record === null) return;
-  await broadcast.closed({ round: record.round, accepted: store.counted(record.round) }, signal);
+  const accepted = store.counted(record.round).map(({ device, seq, round }) => {
+    const lateBy = record.round - round;
+    return { device, seq, ...(lateBy > 0 && { lateBy }) };
+  });
+  await broadcast.closed({ round: record.round, accepted }, signal);
 }
 
 function planOf(
@@ -145,7 +157,9 @@ function planOf(
   { config, spec, strategy }: RoundParts,
 ): RoundPlan {
   const { round, kind, modelVersion } = about;
-  return { round, kind, modelVersion, deadlineMs: config.deadlineMs, spec, settings: strategy.settings };
+  const { deadlineMs, lateRounds } = config;
+  const late = lateRounds > 0 ? { lateRounds } : {};
+  return { round, kind, modelVersion, deadlineMs, spec, settings: strategy.settings, ...late };
 }
 
 function isBeyondLast(round: number, { maxRounds }: RoundSettings): boolean {

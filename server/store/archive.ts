@@ -2,11 +2,18 @@
 import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 import type { RoundRecord } from '../record.ts';
+import { TAKEN } from './taken.ts';
 
 export interface ArchivedRound {
   readonly record: RoundRecord;
   /** Counted updates, sorted by device. */
-  readonly updates: readonly { readonly device: string; readonly seq: number; readonly bytes: number }[];
+  readonly updates: readonly {
+    /** Earlier than the record's for an update that came late. */
+    readonly round: number;
+    readonly device: string;
+    readonly seq: number;
+    readonly bytes: number;
+  }[];
   /** Refusals by reason, those after the round had closed included. */
   readonly rejections: Readonly<Record<string, number>>;
   /** The same by device, for the newest hundred rounds; device null: names beyond those kept, together. */
@@ -49,10 +56,10 @@ export function readArchivedRound(path: string, round: number | 'last'): Archive
     return {
       record: JSON.parse(row.body),
       updates: db
-        .prepare<[number], ArchivedRound['updates'][number]>(
-          'SELECT device, seq, bytes FROM updates WHERE round = ? ORDER BY device',
+        .prepare<[{ taken: number }], ArchivedRound['updates'][number]>(
+          `SELECT round, device, seq, bytes FROM updates WHERE ${knowsBoards(db) ? TAKEN : 'round = @taken'} ORDER BY device, round`,
         )
-        .all(row.round),
+        .all({ taken: row.round }),
       rejections: Object.fromEntries(rejections.map(({ reason, count }) => [reason, count])),
       refusals: knowsBoards(db)
         ? db

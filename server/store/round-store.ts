@@ -61,11 +61,11 @@ export interface RoundStore {
   openRound(): OpenRound | null;
   /** Opens a round; the same round again replaces who is asked and keeps what was counted. */
   open(round: OpenRound): void;
-  /** Counts an update: at most one per round and device, ever. */
-  accept(key: UpdateKey, payload: Uint8Array): Acceptance;
+  /** Counts an update in the round `takenIn`, its own unless it came late: at most one per key's round and device, ever. */
+  accept(key: UpdateKey, payload: Uint8Array, takenIn?: number): Acceptance;
   /** Whether exactly this key was counted, in whatever round. */
   isCounted(key: UpdateKey): boolean;
-  /** Updates counted in the open round, sorted by device. */
+  /** Updates counted in the open round, sorted by device; of late ones the key's round is an earlier one. */
   updates(): readonly StoredUpdate[];
   /**
    * Counts refusals in the open round, or in the last one when none is open. By device as well, for a bounded number of devices a
@@ -81,7 +81,7 @@ export interface RoundStore {
   record(round: number): RoundRecord | null;
   /** The newest record, or null. */
   lastRecord(): RoundRecord | null;
-  /** Keys counted in a round, sorted by device, with the size of their payload. */
+  /** Keys counted in a round, those of late updates included, sorted by device, with the size of their payload. */
   counted(round: number): readonly (UpdateKey & { readonly bytes: number })[];
   /** Devices of which an update was ever counted, sorted. */
   devices(): readonly string[];

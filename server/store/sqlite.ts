@@ -1,7 +1,7 @@
 /**
  * RoundStore in one SQLite file, WAL. With durability `full` a receipt is only sent for what a power cut cannot take back;
  * `normal` is several times faster and safe against a crash of the process, which is enough for replays.
- * Invariant: `updates` holds one row per round and device, for good; payloads only while their round is open.
+ * Invariant: `updates` holds one row per key's round and device, for good; payloads only while the round that took them is open.
  * Only the newest `KEPT_GLOBALS` states are kept, all records are.
  */
 import Database from 'better-sqlite3';
@@ -13,6 +13,7 @@ import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
 import type { CountedBoard, RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
+import { TAKEN } from './taken.ts';
 
 export type Durability = 'full' | 'normal';
 
@@ -56,6 +57,8 @@ const STEPS = [
   ALTER TABLE devices ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE devices ADD COLUMN clipped INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE devices ADD COLUMN last_norm REAL;
+  ALTER TABLE updates ADD COLUMN taken_in INTEGER;
+  CREATE INDEX late_updates ON updates (taken_in) WHERE taken_in IS NOT NULL;
   `,
 ];
 
@@ -119,23 +122,23 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundS
     begin: (global) => inTransaction(() => insertGlobal(global)),
     openRound: () => within(() => mapped(sql.openRound.get(), (row) => JSON.parse(row.body))),
     open: (round) => inTransaction(() => sql.setOpenRound.run(round.round, JSON.stringify(round))),
-    accept: (key, payload) => within(() => accept(sql, key, payload)),
+    accept: (key, payload, takenIn = key.round) => within(() => accept(sql, key, payload, takenIn)),
     isCounted: ({ round, device, seq }) => within(() => sql.seqOf.get(round, device)?.seq === seq),
-    updates: () => within(() => sql.payloads.all(currentRound()).map(storedUpdate)),
+    updates: () => within(() => sql.payloads.all({ taken: currentRound() }).map(storedUpdate)),
     reject: (reason, device, count = 1) => inTransaction(() => reject(sql, currentRound(), reason, device, count)),
     rejections: (round) => within(() => Object.fromEntries(sql.rejections.all(round).map((r) => [r.reason, r.count]))),
     close: ({ record, global, boards }) =>
       inTransaction(() => {
         insertGlobal(global);
         sql.insertRecord.run(record.round, JSON.stringify(record));
-        sql.dropPayloads.run(record.round);
+        sql.dropPayloads.run({ taken: record.round });
         sql.clearOpenRound.run();
         sql.dropRefusals.run(record.round - KEPT_REFUSAL_ROUNDS);
         for (const board of boards) setDevice(sql, record.round, board);
       }),
     record: (round) => within(() => mapped(sql.record.get(round), (row) => JSON.parse(row.body) as RoundRecord)),
     lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
-    counted: (round) => within(() => sql.counted.all(round)),
+    counted: (round) => within(() => sql.counted.all({ taken: round })),
     devices: () => within(() => sql.devices.all().map((row) => row.device)),
     ended: () => within(() => sql.ended.all().map((row) => row.device)),
     dispose: () => {
@@ -160,15 +163,15 @@ function statements(db: Database.Database) {
     setOpenRound: db.prepare<[number, string]>('INSERT OR REPLACE INTO open_round VALUES (1, ?, ?)'),
     clearOpenRound: db.prepare('DELETE FROM open_round'),
     seqOf: db.prepare<[number, string], { seq: number }>('SELECT seq FROM updates WHERE round = ? AND device = ?'),
-    insertUpdate: db.prepare<[number, string, number, number, Uint8Array]>(
-      'INSERT INTO updates VALUES (?, ?, ?, ?, ?)',
+    insertUpdate: db.prepare<[number, string, number, number, Uint8Array, number | null]>(
+      'INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    payloads: db.prepare<[number], UpdateRow>(
-      'SELECT round, device, seq, payload FROM updates WHERE round = ? AND payload IS NOT NULL ORDER BY device',
+    payloads: db.prepare<[{ taken: number }], UpdateRow>(
+      `SELECT round, device, seq, payload FROM updates WHERE ${TAKEN} AND payload IS NOT NULL ORDER BY device, round`,
     ),
-    dropPayloads: db.prepare<[number]>('UPDATE updates SET payload = NULL WHERE round = ?'),
-    counted: db.prepare<[number], UpdateKey & { bytes: number }>(
-      'SELECT round, device, seq, bytes FROM updates WHERE round = ? ORDER BY device',
+    dropPayloads: db.prepare<[{ taken: number }]>(`UPDATE updates SET payload = NULL WHERE ${TAKEN}`),
+    counted: db.prepare<[{ taken: number }], UpdateKey & { bytes: number }>(
+      `SELECT round, device, seq, bytes FROM updates WHERE ${TAKEN} ORDER BY device, round`,
     ),
     reject: db.prepare<[number, string, number]>(
       'INSERT INTO rejections VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
@@ -201,10 +204,11 @@ interface UpdateRow extends UpdateKey {
   readonly payload: Uint8Array;
 }
 
-function accept(sql: Statements, key: UpdateKey, payload: Uint8Array) {
+function accept(sql: Statements, key: UpdateKey, payload: Uint8Array, takenIn: number) {
   const known = sql.seqOf.get(key.round, key.device);
   if (known !== undefined) return known.seq === key.seq ? 'duplicate' : 'other-seq';
-  sql.insertUpdate.run(key.round, key.device, key.seq, payload.length, payload);
+  const late = takenIn === key.round ? null : takenIn;
+  sql.insertUpdate.run(key.round, key.device, key.seq, payload.length, payload, late);
   return 'new';
 }
 

@@ -12,5 +12,6 @@ export const fedavg: Strategy = {
   prototypeMemory: 0.7,
   serverRate: 0,
   modelMemory: 0.8,
+  lateExponent: 0.5,
   guard: NO_GUARD,
 };

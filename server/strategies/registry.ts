@@ -82,7 +82,8 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
       hint: "Set modelShare = 1 or another strategy, or robust = 'mean' with clipFactor.",
     });
   }
-  return { description: base.description, settings, prototypeMemory, serverRate, modelMemory, guard };
+  const { description, lateExponent } = base;
+  return { description, settings, prototypeMemory, serverRate, modelMemory, lateExponent, guard };
 }
 
 function usesPrototypes({ fill, alignWeight, evidenceWeight, pseudoLabels }: TrainSettings): boolean {

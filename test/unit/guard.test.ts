@@ -11,6 +11,7 @@ import type { Update } from '../../core/wire/update.ts';
 import { parseServerConfig, strategyFrom } from '../../server/config.ts';
 import { firstGlobal, nextRound } from '../../server/next-global.ts';
 import { createStrategy, type StrategyOverrides } from '../../server/strategies/registry.ts';
+import { weightWhenLate } from '../../server/strategies/strategy.ts';
 import { expectationOf, sampleStatistics, sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
 import { bitsOf } from '../fixtures/scripted-fleet.ts';
 
@@ -181,6 +182,24 @@ test('a board that claims more windows than the round uses is refused', () => {
   );
 });
 
+test('a late update counts for less, never for nothing, and what its board did not have stays nothing', () => {
+  const weights = [0, 1, 2, 3].map((lateBy) => weightWhenLate(160, lateBy, 0.5));
+  assert.deepEqual(weights, [160, 113, 92, 80]);
+  assert.equal(weightWhenLate(1, 100, 10), 1);
+  assert.equal(weightWhenLate(0, 2, 0.5), 0);
+  assert.equal(weightWhenLate(160, 3, 0), 160);
+  // The fleet is at version 2: the second board trained from version 1.
+  const at = { ...FIRST, version: 2 };
+  const boards = [
+    { ...boardOf('own', 0.1), modelVersion: 2 },
+    { ...boardOf('late', 0.2), modelVersion: 1 },
+  ];
+  const { global } = nextRound('training', at, boards, SPEC, createStrategy('qqr', { serverRate: 0 }));
+  const wanted = (160 * 0.1 + 113 * 0.2) / 273;
+  assert.ok(Math.abs((global.params[0] as number) - (FIRST.params[0] as number) - wanted) < 1e-6);
+  assert.equal(global.prototypes.weight[0], 53 + 37);
+});
+
 test('settings of the guard reach the strategy, and a robust average of sparse changes is refused', () => {
   const { guard } = strategyFrom(
     parseServerConfig({ strategy: { robust: 'trimmed-mean', trim: 0.1, clipFactor: 2 } }, 'test'),
@@ -191,5 +210,11 @@ test('settings of the guard reach the strategy, and a robust average of sparse c
     assert.throws(() => parseServerConfig({ strategy }, 'test'), isInvalid);
   }
   assert.throws(() => createStrategy('lean', { robust: 'median' }), isInvalid);
+  const late = parseServerConfig(
+    { rounds: { late: 'weigh', lateExponent: 1 }, strategy: { robust: 'median' } },
+    'test',
+  );
+  assert.throws(() => strategyFrom(late), isInvalid);
+  assert.equal(strategyFrom({ ...late, strategy: { name: 'qqr' } }).lateExponent, 1);
   createStrategy('lean', { clipFactor: 1, maxShare: 0.2 });
 });
