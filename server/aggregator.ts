@@ -14,11 +14,14 @@ import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { FleetState } from './fleet-state.ts';
+import { createGate } from './gate.ts';
 import type { Holdout } from './holdout.ts';
 import { createIntake } from './intake.ts';
+import { createKnownBoards, type KnownBoards } from './known-boards.ts';
 import { firstGlobal } from './next-global.ts';
 import { createPulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
+import { createRefusalTally } from './refusal-tally.ts';
 import { createRoster } from './roster.ts';
 import { type RoundParts, runRounds } from './round.ts';
 import type { RoundSettings } from './round-settings.ts';
@@ -124,11 +127,15 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
 function takeStatus(
   { topic, payload }: Message,
   { topics, log }: AggregatorOptions,
-  { roster, pulse }: RoundParts,
+  { roster, boards, pulse }: Pick<RoundParts, 'roster' | 'pulse'> & { readonly boards: KnownBoards },
 ): void {
   const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
   if (!status.ok) {
     log.warn({ topic, detail: status.detail }, 'status not understood');
+    return;
+  }
+  if (!boards.remember(status.value.device)) {
+    log.warn({ device: status.value.device }, 'status of one board too many');
     return;
   }
   log.debug(status.value, 'board status');
@@ -136,23 +143,43 @@ function takeStatus(
   pulse.beat();
 }
 
-function connectParts(options: AggregatorOptions, onRound: RoundParts['onRound']): RoundParts {
+function connectParts(
+  options: AggregatorOptions,
+  onRound: RoundParts['onRound'],
+): RoundParts & { readonly boards: KnownBoards } {
   const { config, spec, strategy, store, transport, topics, holdout, clock, log } = options;
   const pulse = createPulse();
   const roster = createRoster(store.ended());
+  const boards = createKnownBoards({
+    clock,
+    maxBoards: config.maxBoards,
+    updatesPerMinute: config.updatesPerMinute,
+    proven: store.devices(),
+    hasLeft: (device) => !roster.isOnline(device),
+    onForgotten: roster.forget,
+  });
   const hash = shapeHash(spec);
   const random = createRng(`${config.seed}/broadcast`).next;
   const broadcast = createBroadcast({ transport, topics, shapeHash: hash, clock, random, log });
   const intake = createIntake({
     store,
     topics,
-    frame: { shapeHash: hash, spec, layout: groupShapes(paramLayout(spec)), limits: config.limits },
+    gate: createGate({ boards, tally: createRefusalTally(store), onHeard: roster.sawSign }),
+    frame: {
+      shapeHash: hash,
+      spec,
+      layout: groupShapes(paramLayout(spec)),
+      limits: config.limits,
+      maxWindows: strategy.settings.windowsPerRound,
+    },
     reply: broadcast.receipt,
-    onCounted({ device, ended }) {
-      roster.counted(device, ended);
+    lateRounds: config.lateRounds,
+    onCounted({ device, ended, round }) {
+      // A late update knows nothing of what came after it: that its board had not ended then says nothing now.
+      if (ended || round === store.openRound()?.round) roster.counted(device, ended);
       pulse.beat();
     },
     log,
   });
-  return { config, spec, strategy, store, roster, intake, pulse, broadcast, holdout, clock, log, onRound };
+  return { config, spec, strategy, store, roster, boards, intake, pulse, broadcast, holdout, clock, log, onRound };
 }

@@ -1,7 +1,8 @@
 /**
  * Who is asked in a round: waits until enough boards are there.
  * The first round waits for the whole fleet however long it takes. Later rounds wait for it as long as a round stays open
- * (`deadlineMs`, 0 = for ever), then go on with whoever is there: a board that died must not stop the others.
+ * (`deadlineMs`, 0 = for ever), then go on with whoever is there: a board that died must not stop the others. Boards that let the
+ * deadline of the round before pass are not waited for at all (`roster.ts`).
  */
 import type { Clock } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';
@@ -38,7 +39,7 @@ export async function assemble(
   try {
     for (;;) {
       const asked = roster.available();
-      const missing = config.minBoards - roster.endedCount() - asked.length;
+      const missing = config.minBoards - roster.endedCount() - roster.silentCount() - asked.length;
       if (asked.length > 0 && missing <= 0) return asked;
       if (asked.length > 0 && isLate) {
         log.warn({ round, asked: asked.length, missing }, 'boards are missing, going on without them');

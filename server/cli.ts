@@ -7,10 +7,11 @@ import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
 import { parseServerConfig, type ServerConfig, type ServerConfigInput, specFrom, strategyFrom } from './config.ts';
+import { deviceTable } from './device-table.ts';
 import { loadEvaluation } from './load-evaluation.ts';
 import { startServer, storePath } from './main.ts';
 import type { RoundRecord } from './record.ts';
-import { readArchivedRound } from './store/archive.ts';
+import { readArchivedRound, readBoards } from './store/archive.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 
 const STRATEGIES = STRATEGY_NAMES.map((name) => `  ${name.padEnd(14)} ${createStrategy(name).description}`).join('\n');
@@ -81,6 +82,13 @@ export function serverCommand(): Command {
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  qqr server show-round 12 --state ./state')
     .action(showRound);
+  server
+    .command('devices')
+    .description('Show the boards: last round, how often counted and clipped, last norm, refusals by reason.')
+    .requiredOption('--state <dir>', 'state folder of the aggregator')
+    .option('--json', 'print one JSON object a board')
+    .addHelpText('after', '\nExample:\n  qqr server devices --state ./state')
+    .action(showDevices);
   server
     .command('check-config')
     .description('Check a configuration file; exit status 78 and the place when something is wrong.')
@@ -187,6 +195,12 @@ function showRound(round: string | undefined, { state, json }: { state: string; 
     round === undefined ? 'last' : (numberOf('round', round) as number),
   );
   process.stdout.write(`${JSON.stringify(archived, null, json ? undefined : 2)}\n`);
+}
+
+function showDevices({ state, json }: { state: string; json?: boolean }): void {
+  const boards = readBoards(storePath(state));
+  const lines = json ? boards.map((board) => JSON.stringify(board)) : deviceTable(boards);
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 async function checkConfig({ config: path, json }: { config: string; json?: boolean }): Promise<void> {

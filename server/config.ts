@@ -14,6 +14,7 @@ import {
   MAX_CLASSES,
   MAX_CONV_LAYERS,
   MAX_EMBEDDING,
+  MAX_LATE_ROUNDS,
   MAX_LAYER_SIZE,
   MAX_LOCAL_STEPS,
   MAX_MODALITIES,
@@ -23,6 +24,7 @@ import {
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
 import type { RoundSettings } from './round-settings.ts';
+import { ROBUST_RULES } from './strategies/guard.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
@@ -100,6 +102,11 @@ const strategy = z.strictObject({
   prototypeMemory: z.number().min(0).lt(1).optional(),
   serverRate: z.number().min(0).max(1).optional(),
   modelMemory: z.number().min(0).lt(1).optional(),
+  robust: z.enum(ROBUST_RULES).optional(),
+  trim: z.number().min(0).max(0.45).optional(),
+  clipNorm: z.number().min(0).max(1e6).optional(),
+  clipFactor: z.number().min(0).max(1e6).optional(),
+  maxShare: z.number().positive().max(1).optional(),
 });
 
 export const serverConfigSchema = z.strictObject({
@@ -143,6 +150,9 @@ export const serverConfigSchema = z.strictObject({
       max: z.number().int().min(0).default(0),
       quorum: z.number().positive().max(1).default(0.8),
       deadlineS: z.number().min(0).max(86_400).default(300),
+      late: z.enum(['refuse', 'weigh']).default('refuse'),
+      lateRounds: count(MAX_LATE_ROUNDS).default(2),
+      lateExponent: z.number().min(0).max(10).default(0.5),
     })
     .prefault({}),
   strategy: strategy.prefault({}),
@@ -163,6 +173,8 @@ export const serverConfigSchema = z.strictObject({
         .max(2 ** 28 - 1)
         .default(DEFAULT_LIMITS.maxPayloadBytes),
       maxDeltaNorm: z.number().positive().default(DEFAULT_LIMITS.maxDeltaNorm),
+      maxBoards: count(MAX_BOARDS).default(MAX_BOARDS),
+      updatesPerMinute: z.number().int().min(0).max(1e6).default(600),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
@@ -190,8 +202,14 @@ export function specFrom({ model: { windowSeconds, modalities, classes, ...netwo
 }
 
 /** @throws AppError 'config-invalid' when settings of the strategy contradict each other, or leave nothing to evaluate. */
-export function strategyFrom({ strategy: { name, ...overrides }, evaluation }: ServerConfig): Strategy {
-  const strategy = createStrategy(name, overrides);
+export function strategyFrom({ strategy: { name, ...overrides }, rounds, evaluation }: ServerConfig): Strategy {
+  const strategy = { ...createStrategy(name, overrides), lateExponent: rounds.lateExponent };
+  if (rounds.late === 'weigh' && strategy.guard.robust !== 'mean') {
+    throw new AppError('config-invalid', 'where every board counts alike, a late update cannot count for less', {
+      where: 'rounds.late',
+      hint: "Set rounds.late = 'refuse', or strategy.robust = 'mean'.",
+    });
+  }
   if (strategy.settings.shareModel || evaluation.holdout.length === 0) return strategy;
   throw new AppError('config-invalid', 'every model stays on its board: the aggregator has none to evaluate', {
     where: 'evaluation.holdout',
@@ -207,6 +225,9 @@ export function roundSettingsFrom({ seed, rounds, evaluation, limits }: ServerCo
     quorum: rounds.quorum,
     deadlineMs: Math.round(rounds.deadlineS * 1000),
     evaluateEvery: evaluation.every,
+    lateRounds: rounds.late === 'weigh' ? rounds.lateRounds : 0,
     limits: { maxPayloadBytes: limits.maxUpdateBytes, maxDeltaNorm: limits.maxDeltaNorm },
+    maxBoards: limits.maxBoards,
+    updatesPerMinute: limits.updatesPerMinute,
   };
 }

@@ -6,6 +6,7 @@ import { paramLayout } from '../core/model/params.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import { sizeOfParts } from '../core/wire/messages.ts';
 import type { Update } from '../core/wire/update.ts';
+import type { TakenChange } from './combine.ts';
 import type { Evaluation, RoundRecord } from './record.ts';
 import type { OpenRound } from './store/round-store.ts';
 
@@ -13,6 +14,7 @@ export interface ClosedFacts {
   readonly open: OpenRound;
   readonly version: number;
   readonly updates: readonly Update[];
+  readonly taken: readonly TakenChange[];
   readonly rejected: Readonly<Record<string, number>>;
   readonly durationMs: number;
   readonly evaluation: Evaluation | null;
@@ -20,12 +22,16 @@ export interface ClosedFacts {
 
 export function describeRound(facts: ClosedFacts, spec: ModelSpec): RoundRecord {
   const { open, updates } = facts;
+  const late = updates.flatMap(({ device, round }) => (round < open.round ? { device, round } : []));
+  const clipped = facts.taken.filter(({ wasClipped }) => wasClipped).map(({ device }) => device);
   return {
     round: open.round,
     kind: open.kind,
     version: facts.version,
-    devices: updates.map((update) => update.device),
+    devices: updates.filter(({ round }) => round === open.round).map(({ device }) => device),
+    ...(late.length > 0 && { late }),
     rejected: facts.rejected,
+    ...(clipped.length > 0 && { clipped }),
     durationMs: facts.durationMs,
     bytes: totalBytes(updates, paramLayout(spec).total),
     modalities: Object.fromEntries(spec.modalities.map(({ name }, m) => [name, modalityFacts(updates, m)])),

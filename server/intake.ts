@@ -1,22 +1,27 @@
 /**
  * Uplink messages → counted updates: decode, check, commit under (round, device, seq), then the receipt.
  * Invariant: a receipt is only sent for what the store has committed; the transport acknowledges after that. Whatever comes in,
- * nothing is thrown: a refusal is data, counted by reason.
+ * nothing is thrown: a refusal is data, counted by device and reason. What is too much from one board is not even read or answered.
  */
 import type { Log } from '../core/base/log.ts';
 import type { Message } from '../core/link/transport.ts';
-import type { UpdateExpectation, UpdateRefusal } from '../core/wire/decode.ts';
-import { decodeUpdate } from '../core/wire/decode.ts';
+import type { UpdateRefusal } from '../core/wire/decode.ts';
 import type { Receipt } from '../core/wire/downlink.ts';
+import { MAX_LATE_ROUNDS } from '../core/wire/limits.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import type { RejectReason, Update } from '../core/wire/update.ts';
+import type { Gate } from './gate.ts';
+import { type Addressed, isLateBy, readUpdate, type UpdateFrame } from './read-update.ts';
 import type { OpenRound, RoundStore } from './store/round-store.ts';
 
 export interface IntakeOptions {
   readonly store: RoundStore;
   readonly topics: Topics;
-  /** What every update must look like, whatever its round and device. */
-  readonly frame: Pick<UpdateExpectation, 'shapeHash' | 'spec' | 'layout' | 'limits'>;
+  /** Who may be read at all. */
+  readonly gate: Gate;
+  /** Rounds that an update may be late by and still be counted in the round that is open; 0 = it is refused. */
+  readonly lateRounds: number;
+  readonly frame: UpdateFrame;
   readonly reply: (device: string, receipt: Receipt) => void;
   /** Called after an update has been counted. */
   readonly onCounted: (update: Update) => void;
@@ -26,11 +31,11 @@ export interface IntakeOptions {
 export interface Intake {
   /** From now on updates of this round are counted; those that the store holds already are. */
   open(round: OpenRound): void;
-  /** Updates counted in the open round so far. */
+  /** Updates counted in the open round so far, late ones of earlier rounds included. */
   count(): number;
-  /** Whether an update of this device is among them. */
+  /** Whether this device's update of the open round is among them. */
   has(device: string): boolean;
-  /** Ends the round: later updates are late. Returns what was counted, sorted by device. */
+  /** Ends the round: later updates are late. Returns what was counted, sorted by device and round. */
   close(): readonly Update[];
   /** Handles one uplink message in one turn of the event loop; never throws. */
   handle(message: Message): void;
@@ -38,77 +43,88 @@ export interface Intake {
 
 type Verdict = Omit<Receipt, 'round' | 'seq'>;
 type Key = Pick<Receipt, 'round' | 'seq'>;
-type Addressed = Pick<OpenRound, 'round' | 'kind' | 'modelVersion'>;
 
 /** Between rounds every well-formed update is of a wrong round. */
 const NO_ROUND: Addressed = { round: -1, kind: 'training', modelVersion: -1 };
 const ACCEPTED: Verdict = { verdict: 'accepted', reason: null, final: false };
 const DUPLICATE: Verdict = { verdict: 'duplicate', reason: null, final: false };
 
-export function createIntake({ store, topics, frame, reply, onCounted, log }: IntakeOptions): Intake {
+/** At most one update of a device is counted for each round. */
+function placeOf({ device, round }: Pick<Update, 'device' | 'round'>): string {
+  return `${round}/${device}`;
+}
+
+function byDeviceAndRound(a: Update, b: Update): number {
+  return a.device === b.device ? a.round - b.round : a.device < b.device ? -1 : 1;
+}
+
+export function createIntake(options: IntakeOptions): Intake {
+  const { store, topics, gate, frame, lateRounds, reply, onCounted, log } = options;
   const counted = new Map<string, Update>();
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
   let closedBelow = (store.lastRecord()?.round ?? -1) + 1;
 
-  const decode = (device: string, payload: Uint8Array) => {
-    const { round, kind, modelVersion } = current;
-    return decodeUpdate(payload, { ...frame, device, round, kind, modelVersion });
-  };
-  const reject = (reason: RejectReason): Verdict => {
-    store.reject(reason);
+  const reject = (device: string, reason: RejectReason): Verdict => {
+    store.reject(reason, device);
     return { verdict: 'rejected', reason, final: true };
   };
-  const refuse = (device: string, { reason, detail, key }: UpdateRefusal): Verdict => {
+  const refuse = (device: string, { reason, detail, key }: UpdateRefusal): Verdict | null => {
     const isPast = reason === 'wrong-round' && key !== null && key.round < closedBelow;
     if (isPast && store.isCounted({ ...key, device })) return { ...DUPLICATE, final: true };
+    // The next round will count it: nothing is said before that has opened, and the board sends again.
+    if (isPast && current === NO_ROUND && isLateBy(closedBelow, key.round, lateRounds)) return null;
     const shown = isPast ? 'late' : reason;
     log.warn({ device, reason: shown, detail, ...key }, 'update rejected');
-    return reject(shown);
+    return reject(device, shown);
   };
   const count = (device: string, update: Update, payload: Uint8Array): Verdict => {
     const { round, seq } = update;
-    switch (store.accept({ round, device, seq }, payload)) {
+    switch (store.accept({ round, device, seq }, payload, current.round)) {
       case 'new':
-        counted.set(device, update);
+        counted.set(placeOf(update), update);
+        gate.proved(device);
         onCounted(update);
         return ACCEPTED;
-      case 'duplicate':
-        return DUPLICATE;
+      case 'duplicate': // of a round that is closed for good, when it is not among what this one counts
+        return { ...DUPLICATE, final: !counted.has(placeOf(update)) };
       case 'other-seq':
         log.warn({ device, round, seq }, 'update rejected: another one of this round is counted');
-        return reject('wrong-round');
+        return reject(device, 'wrong-round');
     }
   };
-  const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict } => {
-    const decoded = decode(device, payload);
+  const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict | null } => {
+    const decoded = readUpdate(frame, device, payload, current, lateRounds);
     if (!decoded.ok) return { key: decoded.key, verdict: refuse(device, decoded) };
     return { key: decoded.value, verdict: count(device, decoded.value, payload) };
   };
   return {
     open(round) {
+      gate.flush();
       current = round;
       closedBelow = round.round;
       counted.clear();
       for (const { key, payload } of store.updates()) {
-        const decoded = decode(key.device, payload);
-        if (decoded.ok) counted.set(key.device, decoded.value);
+        const decoded = readUpdate(frame, key.device, payload, current, MAX_LATE_ROUNDS); // whatever the setting is by now: it is counted
+        if (decoded.ok) counted.set(placeOf(key), decoded.value);
         else log.error({ ...key, detail: decoded.detail }, 'a counted update does not decode any more');
       }
     },
     count: () => counted.size,
-    has: (device) => counted.has(device),
+    has: (device) => counted.has(placeOf({ device, round: current.round })),
     close() {
+      gate.flush();
       closedBelow = current.round + 1;
       current = NO_ROUND;
-      return [...counted.values()].sort((a, b) => (a.device < b.device ? -1 : 1));
+      return [...counted.values()].sort(byDeviceAndRound);
     },
     handle({ topic, payload }) {
       const device = topics.deviceOf(topic);
       if (device === null) return;
       try {
+        if (!gate.admits(device)) return;
         const { key, verdict } = judge(device, payload);
-        if (key !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
+        if (key !== null && verdict !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {
         log.error({ device, error: String(error) }, 'update not counted: the store failed');
       }

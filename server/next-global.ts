@@ -1,25 +1,17 @@
 /**
  * One closed round, as a pure function: the fleet's state and the counted updates → the next state.
- * Invariant: the result's bits do not depend on the order of the updates (exact sums, `core/qqr/aggregate.ts`).
+ * Invariant: the result's bits do not depend on the order of the updates (`combine.ts`).
  */
 
-import { AppError } from '../core/base/errors.ts';
 import { nextTemperature } from '../core/model/calibration.ts';
 import { initParams, paramLayout } from '../core/model/params.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
-import type { Contribution, SumsShape } from '../core/qqr/aggregate.ts';
-import { addUpdate, createRoundSums, meanDelta, temporalPrototypes } from '../core/qqr/aggregate.ts';
-import { mergeNormalization } from '../core/qqr/normalization.ts';
 import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
-import { dequantize } from '../core/quant/affine.ts';
-import type { GroupShape } from '../core/wire/check-structure.ts';
-import { CONFIDENCE_UNITS } from '../core/wire/limits.ts';
-import { groupShapes, groupValues } from '../core/wire/model-values.ts';
 import type { Update } from '../core/wire/update.ts';
+import { combine, combinedScale, confidenceGap, type TakenChange } from './combine.ts';
 import { averagedParams, type FleetState, type Moments } from './fleet-state.ts';
 import { noMoments, stepped } from './optimizer.ts';
-import type { GroupWeights, Strategy } from './strategies/strategy.ts';
-import { weightsOf } from './strategies/strategy.ts';
+import type { Strategy } from './strategies/strategy.ts';
 
 /** Version 0: seeded parameters, no prototypes, no normalization. */
 export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
@@ -37,9 +29,9 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
 
 /**
  * The state after a round's updates, at least one.
- * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the weighted mean delta (`optimizer.ts`),
- * averaged parameters and persistent prototypes by the round's, the temperature by how sure its predictions were, and the version is
- * one more.
+ * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the boards' combined delta
+ * (`optimizer.ts`), averaged parameters and persistent prototypes by the round's, the temperature by how sure its predictions were,
+ * and the version is one more.
  */
 export function nextGlobal(
   kind: 'statistics' | 'training',
@@ -48,66 +40,37 @@ export function nextGlobal(
   spec: ModelSpec,
   strategy: Strategy,
 ): FleetState {
+  return nextRound(kind, global, updates, spec, strategy).global;
+}
+
+/** The same, and how each board's model change was taken, in the order of the updates. */
+export function nextRound(
+  kind: 'statistics' | 'training',
+  global: FleetState,
+  updates: readonly Update[],
+  spec: ModelSpec,
+  strategy: Strategy,
+): { readonly global: FleetState; readonly taken: readonly TakenChange[] } {
   if (kind === 'statistics') {
-    const sums = updates.map((update) => update.modalities.map((report) => report.sums));
-    const channels = spec.modalities.map((modality) => modality.channels.length);
-    return { ...global, normalization: mergeNormalization(sums, channels) };
+    const taken = updates.map(({ device }) => ({ device, norm: null, wasClipped: false }));
+    return { global: { ...global, normalization: combinedScale(updates, spec, strategy) }, taken };
   }
-  const sums = createRoundSums(sumsShape(spec));
-  const shapes = groupShapes(paramLayout(spec));
-  for (const update of updates) addUpdate(sums, contributionOf(update, weightsOf(update, strategy.settings), shapes));
-  const { params, moments } = stepped(
-    global.params,
-    meanDelta(sums),
-    momentsOf(global, spec, strategy),
-    strategy.serverRate,
-  );
-  return {
+  const { delta, prototypes, taken } = combine(updates, spec, strategy, global.version);
+  const { params, moments } = stepped(global.params, delta, momentsOf(global, spec, strategy), strategy.serverRate);
+  const next = {
     version: global.version + 1,
     params,
     averaged: averagedParams(global, params, strategy.modelMemory),
     moments,
-    prototypes: persist(global.prototypes, temporalPrototypes(sums), strategy.prototypeMemory),
-    temperature: nextTemperature(global.temperature, confidenceGap(updates)),
+    prototypes: persist(global.prototypes, prototypes, strategy.prototypeMemory),
+    temperature: nextTemperature(global.temperature, confidenceGap(updates, strategy)),
     normalization: global.normalization,
   };
-}
-
-/** Mean confidence − accuracy over the round's predictions; 0 when there were none. Integers are summed: exact in any order. */
-function confidenceGap(updates: readonly Update[]): number {
-  const count = updates.reduce((sum, { online }) => sum + online.count, 0);
-  const units = updates.reduce((sum, { online }) => sum + online.overconfidence, 0);
-  return count === 0 ? 0 : units / CONFIDENCE_UNITS / count;
+  return { global: next, taken };
 }
 
 /** Those of the rounds before; none yet at the first, nor with plain averaging. */
 function momentsOf({ moments, params }: FleetState, spec: ModelSpec, { serverRate }: Strategy): Moments | null {
   if (serverRate === 0) return null;
   return moments ?? noMoments(params.length, paramLayout(spec).groups.length);
-}
-
-function sumsShape(spec: ModelSpec): SumsShape {
-  const { total, groups } = paramLayout(spec);
-  return {
-    total,
-    groups,
-    modalities: spec.modalities.length,
-    classes: spec.classes.length,
-    dim: spec.embedding,
-  };
-}
-
-function contributionOf(update: Update, weights: GroupWeights, shapes: readonly GroupShape[]): Contribution {
-  const groups = groupValues(update, shapes);
-  if (groups === null) throw new AppError('internal', `an update of '${update.device}' was taken that cannot be read`);
-  return {
-    deltas: groups.map(({ group, values }) => ({
-      group,
-      weight: group === -1 ? weights.head : (weights.encoders[group] as number),
-      values,
-    })),
-    prototypes: update.modalities.flatMap(({ prototypes }, modality) =>
-      prototypes === null ? [] : [{ ...prototypes, modality, values: dequantize(prototypes.values) }],
-    ),
-  };
 }

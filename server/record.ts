@@ -30,8 +30,12 @@ export interface RoundRecord {
   readonly version: number;
   /** Devices counted, sorted. */
   readonly devices: readonly string[];
+  /** Updates of earlier rounds that came late and were counted in this one, sorted by device; left out when there are none. */
+  readonly late?: readonly { readonly device: string; readonly round: number }[];
   /** Rejections while the round was open, by reason; only reasons that occurred. */
   readonly rejected: Readonly<Record<string, number>>;
+  /** Devices whose model change was scaled down before it counted, sorted; left out when there are none. */
+  readonly clipped?: readonly string[];
   readonly durationMs: number;
   /** Sums over the counted updates, bytes: encoded prototypes, encoded model delta, whole payload, and what the same content takes as float32. */
   readonly bytes: {

@@ -14,5 +14,11 @@ export interface RoundSettings {
   readonly deadlineMs: number;
   /** Evaluate after every n-th training round, n ≥ 1, and always after the last. */
   readonly evaluateEvery: number;
+  /** Rounds that an update may be late by and still count, with less weight; 0 = it is refused. */
+  readonly lateRounds: number;
   readonly limits: UpdateLimits;
+  /** Boards that are known at a time, at least 1. */
+  readonly maxBoards: number;
+  /** Updates a minute that are read of one board; 0 = all. */
+  readonly updatesPerMinute: number;
 }

@@ -11,17 +11,18 @@ import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { Update } from '../core/wire/update.ts';
 import { assemble } from './assemble.ts';
 import type { Broadcast } from './broadcast.ts';
+import type { TakenChange } from './combine.ts';
 import { type CloseCause, waitForClose } from './deadline.ts';
 import { describeRound } from './describe-round.ts';
 import type { FleetState } from './fleet-state.ts';
 import type { Holdout } from './holdout.ts';
 import type { Intake } from './intake.ts';
-import { nextGlobal } from './next-global.ts';
+import { nextRound } from './next-global.ts';
 import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
 import type { RoundSettings } from './round-settings.ts';
-import type { OpenRound, RoundStore } from './store/round-store.ts';
+import type { CountedBoard, OpenRound, RoundStore } from './store/round-store.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
 /** What the spine conducts. */
@@ -62,10 +63,16 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
       if ((await askAgain(round, parts, signal)) === null) break;
       continue;
     }
+    if (cause === 'deadline') parts.roster.missed(round.asked.filter((device) => !intake.has(device)));
     const updates = intake.close();
-    global = nextGlobal(round.kind, global, updates, parts.spec, parts.strategy);
-    const record = recordOf(round, global, updates, parts.clock.nowMs() - openedMs, parts);
-    store.close({ record, global, devices: updates });
+    const next = nextRound(round.kind, global, updates, parts.spec, parts.strategy);
+    global = next.global;
+    const record = recordOf(round, next, updates, parts.clock.nowMs() - openedMs, parts);
+    store.close({
+      record,
+      global,
+      boards: boardsOf(updates, next.taken, parts.roster),
+    });
     log.info({ round: round.round, cause, devices: updates.length, version: global.version }, 'round closed');
     parts.onRound(record, global);
     await tellClosed(parts, signal);
@@ -112,9 +119,17 @@ async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal)
   return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, pulse, onVain }, signal);
 }
 
+/** What the store keeps of each update's board; of a late one, whether it has ended is what the roster knows. */
+function boardsOf(updates: readonly Update[], taken: readonly TakenChange[], roster: Roster): CountedBoard[] {
+  return updates.map(({ device, ended }, i) => ({
+    ...(taken[i] as TakenChange),
+    ended: ended || roster.hasEnded(device),
+  }));
+}
+
 function recordOf(
   open: OpenRound,
-  global: FleetState,
+  { global, taken }: ReturnType<typeof nextRound>,
   updates: readonly Update[],
   durationMs: number,
   { config, spec, store, roster, holdout }: RoundParts,
@@ -123,14 +138,18 @@ function recordOf(
   const isDue = open.kind === 'training' && (isLast || open.round % config.evaluateEvery === 0);
   const evaluation = isDue && holdout !== null ? holdout.evaluate(global) : null;
   const rejected = store.rejections(open.round);
-  return describeRound({ open, version: global.version, updates, rejected, durationMs, evaluation }, spec);
+  return describeRound({ open, version: global.version, updates, taken, rejected, durationMs, evaluation }, spec);
 }
 
 /** Tells who was counted in the newest closed round. */
 async function tellClosed({ store, broadcast }: RoundParts, signal: AbortSignal): Promise<void> {
   const record = store.lastRecord();
   if (record === null) return;
-  await broadcast.closed({ round: record.round, accepted: store.counted(record.round) }, signal);
+  const accepted = store.counted(record.round).map(({ device, seq, round }) => {
+    const lateBy = record.round - round;
+    return { device, seq, ...(lateBy > 0 && { lateBy }) };
+  });
+  await broadcast.closed({ round: record.round, accepted }, signal);
 }
 
 function planOf(
@@ -138,7 +157,9 @@ function planOf(
   { config, spec, strategy }: RoundParts,
 ): RoundPlan {
   const { round, kind, modelVersion } = about;
-  return { round, kind, modelVersion, deadlineMs: config.deadlineMs, spec, settings: strategy.settings };
+  const { deadlineMs, lateRounds } = config;
+  const late = lateRounds > 0 ? { lateRounds } : {};
+  return { round, kind, modelVersion, deadlineMs, spec, settings: strategy.settings, ...late };
 }
 
 function isBeyondLast(round: number, { maxRounds }: RoundSettings): boolean {

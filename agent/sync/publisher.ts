@@ -5,7 +5,8 @@
  *   no receipt ──accepted / duplicate, not final──▶ waits for `round/closed`; sends again if the fleet moves on without it
  *   any        ──final receipt, or key in `round/closed`──▶ settled as counted
  *   any        ──rejected──▶ settled as rejected(reason)
- *   no receipt ──`round/closed` without the key──▶ settled as rejected(late)
+ *   no receipt ──`round/closed` without the key──▶ settled as rejected(late), unless the fleet counts late updates: then it is sent again,
+ *                and the aggregator says in a receipt whether it is late or counted in the round that is open now
  *
  * A broker's PUBACK settles nothing: every broker measured has lost acknowledged messages (ARCHITECTURE §3).
  */
@@ -39,8 +40,11 @@ export interface Publisher {
   run(signal: AbortSignal): Promise<void>;
   /** There may be something new to send. */
   wake(): void;
-  /** The fleet works on this round: what is older will not be answered by `round/closed` any more. */
-  atRound(round: number): void;
+  /**
+   * The fleet works on this round: what is older will not be answered by its own `round/closed` any more.
+   * @param lateRounds how many rounds late an update may still be counted
+   */
+  atRound(round: number, lateRounds?: number): void;
   onReceipt(receipt: Receipt): void;
   onClosed(closed: RoundClosed): void;
 }
@@ -50,6 +54,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const wakeup = createWakeup(clock);
   const schedule = createResendSchedule(clock, random, resend);
   let currentRound = -1;
+  let countsLate = false;
 
   function settle(row: OutboxRow, outcome: 'counted' | 'rejected', reason?: string): void {
     if (!store.settle(row, outcome, reason)) return; // on a full disk: the row stays, and is asked about again in its time
@@ -92,7 +97,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
       }
     },
     wake: wakeup.wake,
-    atRound(round) {
+    atRound(round, lateRounds = 0) {
+      countsLate = lateRounds > 0;
       if (round <= currentRound) return;
       currentRound = round;
       wakeup.wake();
@@ -106,10 +112,11 @@ export function createPublisher(parts: PublisherParts): Publisher {
       wakeup.wake();
     },
     onClosed({ round, accepted }) {
-      const counted = new Set(accepted.filter((key) => key.device === device).map(({ seq }) => seq));
-      for (const row of store.pending().filter((r) => r.round === round)) {
-        if (counted.has(row.seq)) settle(row, 'counted');
-        else if (row.receipt === null) settle(row, 'rejected', 'late');
+      const own = accepted.filter((key) => key.device === device);
+      const counted = new Set(own.map(({ seq, lateBy = 0 }) => `${round - lateBy}/${seq}`));
+      for (const row of store.pending()) {
+        if (counted.has(`${row.round}/${row.seq}`)) settle(row, 'counted');
+        else if (row.round === round && row.receipt === null && !countsLate) settle(row, 'rejected', 'late');
       }
       wakeup.wake();
     },

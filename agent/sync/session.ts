@@ -78,8 +78,8 @@ export function createSession(parts: SessionParts): Session {
     onReceipt: outcome.orFail(publisher.onReceipt),
     onClosed: outcome.orFail(publisher.onClosed),
     onChange() {
-      const round = receiver.plan()?.round ?? -1;
-      publisher.atRound(round);
+      const { round = -1, lateRounds = 0 } = receiver.plan() ?? {};
+      publisher.atRound(round, lateRounds);
       rounds.atRound(round);
       wakeup.wake();
     },

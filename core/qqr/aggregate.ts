@@ -10,7 +10,7 @@ import type { PrototypeSet } from './prototype.ts';
 import { divideCells, emptyPrototypes } from './prototype.ts';
 
 /** Steps per unit of the fixed-point form. */
-const FIXED = 2 ** 22;
+export const FIXED = 2 ** 22;
 
 /** What sums are taken over. Two sums merge when their shapes are equal. */
 export interface SumsShape {

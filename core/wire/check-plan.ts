@@ -26,7 +26,8 @@ const PROTOTYPE_CODES = ['affine', 'stochastic'] as const satisfies readonly Pro
 
 /** Refuses 'malformed' for unknown words and missing parts, 'out-of-range' for numbers out of bounds. */
 export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
-  const { round, modelVersion, deadlineMs } = message;
+  const { round, modelVersion, deadlineMs, lateRounds } = message;
+  if (lateRounds > limits.MAX_LATE_ROUNDS) return refuse('out-of-range', `updates ${lateRounds} rounds late`);
   const kind = KINDS.find((known) => known === message.kind);
   if (kind === undefined) return refuse('malformed', 'an unknown kind of round');
   if (message.spec === undefined || message.settings === undefined)
@@ -35,7 +36,8 @@ export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
   if (!spec.ok) return spec;
   const settings = toSettings(message.settings);
   if (!settings.ok) return settings;
-  return { ok: true, value: { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value } };
+  const plan = { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value };
+  return { ok: true, value: { ...plan, ...(lateRounds > 0 && { lateRounds }) } };
 }
 
 function toSpec(message: pb.ModelSpec): Decoded<ModelSpec> {

@@ -23,12 +23,14 @@ export interface Asked {
   readonly kind: 'statistics' | 'training';
   readonly spec: ModelSpec;
   readonly layout: readonly GroupShape[];
+  /** Windows that the round uses at most: who claims more would weigh more. Default MAX_WINDOWS. */
+  readonly maxWindows?: number;
 }
 
 /** First fault of `message`, or null. */
 export function checkStructure(message: pb.Update, expect: Asked): Refusal | null {
   return (
-    checkCounts(message) ??
+    checkCounts(message, expect) ??
     checkModalities(message, expect) ??
     (expect.kind === 'statistics' && (message.model.length > 0 || message.coded !== undefined)
       ? refuse('malformed', 'a model in the statistics round')
@@ -36,9 +38,9 @@ export function checkStructure(message: pb.Update, expect: Asked): Refusal | nul
   );
 }
 
-function checkCounts({ windows, backlog, online }: pb.Update): Refusal | null {
-  if (windows < 1 || windows > MAX_WINDOWS)
-    return refuse('out-of-range', `${windows} windows, 1 to ${MAX_WINDOWS} are possible`);
+function checkCounts({ windows, backlog, online }: pb.Update, { maxWindows = MAX_WINDOWS }: Asked): Refusal | null {
+  if (windows < 1 || windows > maxWindows)
+    return refuse('out-of-range', `${windows} windows, 1 to ${maxWindows} are possible`);
   if (backlog > MAX_BACKLOG) return refuse('out-of-range', `a backlog of ${backlog} windows`);
   if (online === undefined) return refuse('malformed', 'online is missing');
   if (online.correct > online.count || online.count > windows) {

@@ -63,7 +63,14 @@ export function decodeRoundClosed(payload: Uint8Array, maxBytes = MAX_PAYLOAD_BY
   const { round, accepted } = frame.value;
   if (accepted.length > MAX_BOARDS) return refuse('out-of-range', `${accepted.length} keys in one round`);
   if (!accepted.every((key) => isName(key.device))) return refuse('malformed', 'a key without a device');
-  return { ok: true, value: { round, accepted: accepted.map(({ device, seq }) => ({ device, seq })) } };
+  if (accepted.some(({ lateBy }) => lateBy > round)) return refuse('out-of-range', 'a key of a round before the first');
+  return {
+    ok: true,
+    value: {
+      round,
+      accepted: accepted.map(({ device, seq, lateBy }) => ({ device, seq, ...(lateBy > 0 && { lateBy }) })),
+    },
+  };
 }
 
 const VERDICTS = ['accepted', 'duplicate', 'rejected'] as const;

@@ -16,6 +16,8 @@ export interface RoundPlan {
   readonly deadlineMs: number;
   readonly spec: ModelSpec;
   readonly settings: TrainSettings;
+  /** An update may come so many rounds late and still be counted; left out: with its own round only. */
+  readonly lateRounds?: number;
 }
 
 /** `global/model` (retained): the whole model at one version. */
@@ -43,7 +45,14 @@ export interface GlobalPrototypes {
 /** `round/closed`: the keys that were counted. A board deletes an outbox row only when it finds its key here (or in a final receipt). */
 export interface RoundClosed {
   readonly round: number;
-  readonly accepted: readonly { readonly device: string; readonly seq: number }[];
+  readonly accepted: readonly AcceptedKey[];
+}
+
+export interface AcceptedKey {
+  readonly device: string;
+  readonly seq: number;
+  /** The key's own round is so many before the one that closed; left out: it is that one. */
+  readonly lateBy?: number;
 }
 
 /** `receipt/<device>`: sent after the update is committed (or refused). */

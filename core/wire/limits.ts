@@ -49,6 +49,8 @@ export const MAX_LAYER_SIZE = 2 ** 12;
 export const MAX_EMBEDDING = 256;
 export const MAX_LOCAL_STEPS = 1000;
 export const MAX_MODEL_EVERY = 1000;
+/** Rounds that an update may be late by and still count. */
+export const MAX_LATE_ROUNDS = 100;
 
 /** Bytes of a message, either way, unless configured otherwise: 12 times the reference model in float32. */
 export const MAX_PAYLOAD_BYTES = 2 ** 20;

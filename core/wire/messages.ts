@@ -62,6 +62,7 @@ export function encodeRoundPlan(plan: RoundPlan): Uint8Array {
   const { spec, settings, ...rest } = plan;
   return binary(pb.RoundPlanSchema, {
     ...rest,
+    lateRounds: plan.lateRounds ?? 0,
     protocol: PROTOCOL,
     spec: create(pb.ModelSpecSchema, {
       modalities: spec.modalities.map((m) => create(pb.ModalitySpecSchema, { ...m, channels: [...m.channels] })),

@@ -85,5 +85,7 @@ export const REJECT_REASONS = [
   'out-of-range',
   'norm-too-large',
   'late',
+  'rate-limited',
+  'too-many-boards',
 ] as const;
 export type RejectReason = (typeof REJECT_REASONS)[number];

@@ -6,6 +6,7 @@ import { bits } from './lists/bits.ts';
 import { both } from './lists/both.ts';
 import { drift } from './lists/drift.ts';
 import { headline } from './lists/headline.ts';
+import { hostile } from './lists/hostile.ts';
 import { labels } from './lists/labels.ts';
 import { modalities } from './lists/modalities.ts';
 import { noniid } from './lists/noniid.ts';
@@ -30,6 +31,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   drift,
   labels,
   personalize,
+  hostile,
 ];
 
 /** @throws AppError `usage` for a name that is none. */

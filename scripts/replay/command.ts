@@ -180,6 +180,7 @@ function optionsOf(line: CommandLine): ReplayOptions {
     overlap: parseWithin('--overlap', line.overlap, 0, 0.9),
     evaluateEvery: parseCount('--evaluate-every', line.evaluateEvery),
     maxTestWindows: line.maxTestWindows === undefined ? null : parseCount('--max-test-windows', line.maxTestWindows),
+    hostile: null,
     stateDir: line.state ?? null,
   };
 }

@@ -106,6 +106,7 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
         })),
       },
       evaluation: { every: options.evaluateEvery },
+      limits: { updatesPerMinute: 0 },
     },
     WHERE,
   );

@@ -3,6 +3,7 @@ import { AppError } from '../../core/base/errors.ts';
 import { type FailurePlan, NO_FAILURES } from '../../core/trace/failure-schedule.ts';
 import { FAULT_KINDS, type FaultKind } from '../../core/trace/faults.ts';
 import { STRATEGY_NAMES, type StrategyName, type StrategyOverrides } from '../../server/strategies/registry.ts';
+import type { HostilePlan } from './hostile.ts';
 
 /** What fails and when is the part that comes from `FailurePlan`: rates, scopes, phases, outages. */
 export interface ReplayOptions extends FailurePlan {
@@ -22,6 +23,8 @@ export interface ReplayOptions extends FailurePlan {
   readonly fillUp: boolean;
   /** Share of a board's windows whose label it is told, in (0, 1]. */
   readonly labelled: number;
+  /** Boards that mean harm, in simulated fleets only (`hostile.ts`); null = none. */
+  readonly hostile: HostilePlan | null;
   readonly kinds: readonly FaultKind[];
   /** Least and greatest severity of injected faults, drawn uniformly per window, in [0, 1]. */
   readonly severity: readonly [number, number];
@@ -83,6 +86,7 @@ export const REPLAY_DEFAULTS: Omit<ReplayOptions, 'title'> = {
   fillUp: false,
   labelled: 1,
   ...NO_FAILURES,
+  hostile: null,
   kinds: FAULT_KINDS,
   severity: [0.4, 1],
   testFaults: [],

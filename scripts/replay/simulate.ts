@@ -31,9 +31,10 @@ import { roundSettingsFrom, specFrom, strategyFrom } from '../../server/config.t
 import { describeRound } from '../../server/describe-round.ts';
 import { averagedParams, type FleetState } from '../../server/fleet-state.ts';
 import { createHoldout, type Holdout } from '../../server/holdout.ts';
-import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
+import { firstGlobal, nextRound } from '../../server/next-global.ts';
 import type { Evaluation, RoundRecord } from '../../server/record.ts';
 import { type FleetOutcome, fleetConfig } from './fleet.ts';
+import { createHostility, type Hostility } from './hostile.ts';
 import type { ReplayOptions } from './options.ts';
 import type { BoardPlan, FleetPlan } from './plan.ts';
 
@@ -62,7 +63,9 @@ export async function simulateFleet(
   const network = await networkFor(spec);
   const holdout = createHoldout({ network, spec, windows: plan.holdout, settings, conditions: 'all' });
   let global = firstGlobal(spec, seed);
-  const boards = plan.boards.map((board) => startBoard(board, plan, settings.pseudoLabels > 0, global));
+  const names = plan.boards.map(({ device }) => device);
+  const hostility = createHostility(options.hostile, names, { spec, classes: plan.classes, limits, seed });
+  const boards = plan.boards.map((board) => startBoard(board, plan, settings.pseudoLabels > 0, global, hostility));
   const records: RoundRecord[] = [];
   let sentBytes = 0;
 
@@ -72,16 +75,19 @@ export async function simulateFleet(
     const able = boards.filter((board) => isAble(board, about));
     if (able.length === 0) break;
     const works = kind === 'statistics' ? statistics(able, about, global) : train(able, about, global, network);
-    const sent = able.map((board, b) => commit(board, works[b] as RoundWork, about));
+    const sent = able.map((board, b) => hostility.sent(commit(board, works[b] as RoundWork, about)));
     sent.sort((a, b) => (a.device < b.device ? -1 : 1));
     const { updates, rejected } = admitted(sent, about, limits);
     if (kind === 'training' && !settings.shareModel)
       for (const board of able) board.served = servedNext(board, modelMemory);
-    global = nextGlobal(kind, global, updates, spec, strategy);
+    const next = nextRound(kind, global, updates, spec, strategy);
+    global = next.global;
     const isDue = kind === 'training' && (round === lastRound || round % options.evaluateEvery === 0);
     const evaluation = isDue ? evaluate(holdout, global, boards, settings.shareModel) : null;
     const open = { round, kind, modelVersion: about.modelVersion, asked: able.map(({ device }) => device) } as const;
-    const record = describeRound({ open, version: global.version, updates, rejected, durationMs: 0, evaluation }, spec);
+    const { taken } = next;
+    const facts = { open, version: global.version, updates, taken, rejected, durationMs: 0, evaluation };
+    const record = describeRound(facts, spec);
     records.push(record);
     sentBytes += sent.reduce((sum, update) => sum + bytesOnSocket(update, config.fleet), 0);
     onRound(record);
@@ -95,12 +101,19 @@ function startBoard(
   { modalities, classes }: FleetPlan,
   usesUnlabelled: boolean,
   global: FleetState,
+  { told }: Hostility,
 ): SimulatedBoard {
   const judge = createJudge(modalities, null);
   const usable = windows
     .map((window) => judge.judged(window))
     .filter(({ label }) => (label === null ? usesUnlabelled : classes.includes(label)))
-    .map(({ label, values, quality }): LabelledWindow => ({ label: label ?? '', values, quality }));
+    .map(
+      ({ label, values, quality }): LabelledWindow => ({
+        label: label === null ? '' : told(device, label),
+        values,
+        quality,
+      }),
+    );
   const served = { version: 0, averaged: global.averaged };
   return { device, windows: usable, next: 0, checkpoint: initialCheckpoint(global), served };
 }

@@ -1,14 +1,38 @@
-/** Closed rounds of a store, read by another process while the aggregator runs or after it. */
+/** What a store says of closed rounds and of boards, read by another process while the aggregator runs or after it. */
 import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 import type { RoundRecord } from '../record.ts';
+import { TAKEN } from './taken.ts';
 
 export interface ArchivedRound {
   readonly record: RoundRecord;
   /** Counted updates, sorted by device. */
-  readonly updates: readonly { readonly device: string; readonly seq: number; readonly bytes: number }[];
+  readonly updates: readonly {
+    /** Earlier than the record's for an update that came late. */
+    readonly round: number;
+    readonly device: string;
+    readonly seq: number;
+    readonly bytes: number;
+  }[];
   /** Refusals by reason, those after the round had closed included. */
   readonly rejections: Readonly<Record<string, number>>;
+  /** The same by device, for the newest hundred rounds; device null: names beyond those kept, together. */
+  readonly refusals: readonly { readonly device: string | null; readonly reason: string; readonly count: number }[];
+}
+
+/** What the aggregator has seen of one board. */
+export interface BoardHistory {
+  readonly device: string;
+  /** The newest round that counted it, or null. */
+  readonly lastRound: number | null;
+  /** Updates counted, and how many of them were scaled down; since the store keeps count of it. */
+  readonly counted: number;
+  readonly clipped: number;
+  /** L2 norm of its newest model change as it came; null when none has. */
+  readonly lastNorm: number | null;
+  readonly hasEnded: boolean;
+  /** Refusals by reason in the newest hundred rounds. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 /**
@@ -16,21 +40,15 @@ export interface ArchivedRound {
  * @throws AppError `input-missing` when there is no such file or round, `storage-failed` when it cannot be read
  */
 export function readArchivedRound(path: string, round: number | 'last'): ArchivedRound {
-  const db = openReadOnly(path);
-  try {
+  return reading(path, (db) => {
     const row = db
       .prepare<[number | null], { round: number; body: string }>(
         'SELECT round, body FROM records WHERE round = coalesce(?, (SELECT max(round) FROM records))',
       )
       .get(round === 'last' ? null : round);
     if (row === undefined) {
-      throw new AppError(
-        'input-missing',
-        round === 'last' ? 'no round has closed yet' : `round ${round} has not closed`,
-        {
-          where: path,
-        },
-      );
+      const message = round === 'last' ? 'no round has closed yet' : `round ${round} has not closed`;
+      throw new AppError('input-missing', message, { where: path });
     }
     const rejections = db
       .prepare<[number], { reason: string; count: number }>('SELECT reason, count FROM rejections WHERE round = ?')
@@ -38,12 +56,60 @@ export function readArchivedRound(path: string, round: number | 'last'): Archive
     return {
       record: JSON.parse(row.body),
       updates: db
-        .prepare<[number], ArchivedRound['updates'][number]>(
-          'SELECT device, seq, bytes FROM updates WHERE round = ? ORDER BY device',
+        .prepare<[{ taken: number }], ArchivedRound['updates'][number]>(
+          `SELECT round, device, seq, bytes FROM updates WHERE ${knowsBoards(db) ? TAKEN : 'round = @taken'} ORDER BY device, round`,
         )
-        .all(row.round),
+        .all({ taken: row.round }),
       rejections: Object.fromEntries(rejections.map(({ reason, count }) => [reason, count])),
+      refusals: knowsBoards(db)
+        ? db
+            .prepare<[number], ArchivedRound['refusals'][number]>(
+              "SELECT nullif(device, '') AS device, reason, count FROM refusals WHERE round = ? ORDER BY device, reason",
+            )
+            .all(row.round)
+        : [],
     };
+  });
+}
+
+/** Every board that was ever counted, and every name that was refused, sorted. Errors as above. */
+export function readBoards(path: string): readonly BoardHistory[] {
+  return reading(path, (db) => {
+    if (!knowsBoards(db)) return [];
+    const refusals = db
+      .prepare<[], { device: string; reason: string; count: number }>(
+        "SELECT device, reason, sum(count) AS count FROM refusals WHERE device <> '' GROUP BY device, reason ORDER BY reason",
+      )
+      .all();
+    const refused = new Map<string, Record<string, number>>();
+    for (const { device, reason, count } of refusals) refused.set(device, { ...refused.get(device), [reason]: count });
+    const boards = db
+      .prepare<[], Omit<BoardHistory, 'refused' | 'hasEnded'> & { readonly ended: number }>(
+        'SELECT device, last_round AS lastRound, counted, clipped, last_norm AS lastNorm, ended FROM devices',
+      )
+      .all()
+      .map(({ ended, ...board }) => ({ ...board, hasEnded: ended === 1, refused: refused.get(board.device) ?? {} }));
+    const counted = new Set(boards.map(({ device }) => device));
+    const strangers = [...refused].filter(([device]) => !counted.has(device));
+    return [...boards, ...strangers.map(([device, of]) => stranger(device, of))].sort((a, b) =>
+      a.device < b.device ? -1 : 1,
+    );
+  });
+}
+
+function stranger(device: string, refused: BoardHistory['refused']): BoardHistory {
+  return { device, lastRound: null, counted: 0, clipped: 0, lastNorm: null, hasEnded: false, refused };
+}
+
+/** A store that an older version left does not, until the aggregator has opened it. */
+function knowsBoards(db: Database.Database): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refusals'").get() !== undefined;
+}
+
+function reading<T>(path: string, read: (db: Database.Database) => T): T {
+  const db = openReadOnly(path);
+  try {
+    return read(db);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError('storage-failed', 'the round store cannot be read', { where: path, cause });

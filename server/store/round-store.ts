@@ -37,8 +37,18 @@ export interface ClosedRound {
   readonly record: RoundRecord;
   /** The state that the round produced. */
   readonly global: FleetState;
-  /** Counted devices, and whether their stream has ended. */
-  readonly devices: readonly { readonly device: string; readonly ended: boolean }[];
+  /** Those counted, one for each device. */
+  readonly boards: readonly CountedBoard[];
+}
+
+export interface CountedBoard {
+  readonly device: string;
+  /** Its stream has ended. */
+  readonly ended: boolean;
+  /** L2 norm of its model change as it came; null when none travelled. */
+  readonly norm: number | null;
+  /** The change was scaled down. */
+  readonly wasClipped: boolean;
 }
 
 export interface RoundStore {
@@ -51,14 +61,17 @@ export interface RoundStore {
   openRound(): OpenRound | null;
   /** Opens a round; the same round again replaces who is asked and keeps what was counted. */
   open(round: OpenRound): void;
-  /** Counts an update: at most one per round and device, ever. */
-  accept(key: UpdateKey, payload: Uint8Array): Acceptance;
+  /** Counts an update in the round `takenIn`, its own unless it came late: at most one per key's round and device, ever. */
+  accept(key: UpdateKey, payload: Uint8Array, takenIn?: number): Acceptance;
   /** Whether exactly this key was counted, in whatever round. */
   isCounted(key: UpdateKey): boolean;
-  /** Updates counted in the open round, sorted by device. */
+  /** Updates counted in the open round, sorted by device; of late ones the key's round is an earlier one. */
   updates(): readonly StoredUpdate[];
-  /** Counts a refusal in the open round, or in the last one when none is open. */
-  reject(reason: RejectReason): void;
+  /**
+   * Counts refusals in the open round, or in the last one when none is open. By device as well, for a bounded number of devices a
+   * round and of rounds; '' and those beyond are counted together.
+   */
+  reject(reason: RejectReason, device: string, count?: number): void;
   /** Refusals in a round by reason; only reasons that occurred. */
   rejections(round: number): Readonly<Record<string, number>>;
   /** Closes the open round: record, new state and ended devices at once. Payloads are dropped, keys stay. */
@@ -68,8 +81,10 @@ export interface RoundStore {
   record(round: number): RoundRecord | null;
   /** The newest record, or null. */
   lastRecord(): RoundRecord | null;
-  /** Keys counted in a round, sorted by device, with the size of their payload. */
+  /** Keys counted in a round, those of late updates included, sorted by device, with the size of their payload. */
   counted(round: number): readonly (UpdateKey & { readonly bytes: number })[];
+  /** Devices of which an update was ever counted, sorted. */
+  devices(): readonly string[];
   /** Devices whose stream has ended, sorted. */
   ended(): readonly string[];
 

@@ -1,7 +1,7 @@
 /**
  * RoundStore in one SQLite file, WAL. With durability `full` a receipt is only sent for what a power cut cannot take back;
  * `normal` is several times faster and safe against a crash of the process, which is enough for replays.
- * Invariant: `updates` holds one row per round and device, for good; payloads only while their round is open.
+ * Invariant: `updates` holds one row per key's round and device, for good; payloads only while the round that took them is open.
  * Only the newest `KEPT_GLOBALS` states are kept, all records are.
  */
 import Database from 'better-sqlite3';
@@ -12,12 +12,16 @@ import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
-import type { RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
+import type { CountedBoard, RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
+import { TAKEN } from './taken.ts';
 
 export type Durability = 'full' | 'normal';
 
 /** Versions that stay in the file. */
 const KEPT_GLOBALS = 3;
+/** Refusals by device: rows a round (devices times reasons), and rounds. */
+const MAX_REFUSAL_ROWS = 512;
+const KEPT_REFUSAL_ROUNDS = 100;
 
 /** Each once, in order; the file's `user_version` counts those taken. What is here stays as it is: files in use begin in between. */
 const STEPS = [
@@ -44,6 +48,18 @@ const STEPS = [
   ALTER TABLE globals ADD COLUMN moment_steps TEXT;
   `,
   'ALTER TABLE globals ADD COLUMN temperature REAL NOT NULL DEFAULT 1;',
+  `
+  CREATE TABLE refusals (
+    round INTEGER NOT NULL, device TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (round, device, reason)
+  ) WITHOUT ROWID;
+  ALTER TABLE devices ADD COLUMN last_round INTEGER;
+  ALTER TABLE devices ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE devices ADD COLUMN clipped INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE devices ADD COLUMN last_norm REAL;
+  ALTER TABLE updates ADD COLUMN taken_in INTEGER;
+  CREATE INDEX late_updates ON updates (taken_in) WHERE taken_in IS NOT NULL;
+  `,
 ];
 
 /**
@@ -106,22 +122,24 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundS
     begin: (global) => inTransaction(() => insertGlobal(global)),
     openRound: () => within(() => mapped(sql.openRound.get(), (row) => JSON.parse(row.body))),
     open: (round) => inTransaction(() => sql.setOpenRound.run(round.round, JSON.stringify(round))),
-    accept: (key, payload) => within(() => accept(sql, key, payload)),
+    accept: (key, payload, takenIn = key.round) => within(() => accept(sql, key, payload, takenIn)),
     isCounted: ({ round, device, seq }) => within(() => sql.seqOf.get(round, device)?.seq === seq),
-    updates: () => within(() => sql.payloads.all(currentRound()).map(storedUpdate)),
-    reject: (reason) => inTransaction(() => sql.reject.run(currentRound(), reason)),
+    updates: () => within(() => sql.payloads.all({ taken: currentRound() }).map(storedUpdate)),
+    reject: (reason, device, count = 1) => inTransaction(() => reject(sql, currentRound(), reason, device, count)),
     rejections: (round) => within(() => Object.fromEntries(sql.rejections.all(round).map((r) => [r.reason, r.count]))),
-    close: ({ record, global, devices }) =>
+    close: ({ record, global, boards }) =>
       inTransaction(() => {
         insertGlobal(global);
         sql.insertRecord.run(record.round, JSON.stringify(record));
-        sql.dropPayloads.run(record.round);
+        sql.dropPayloads.run({ taken: record.round });
         sql.clearOpenRound.run();
-        for (const { device, ended } of devices) sql.setDevice.run(device, ended ? 1 : 0);
+        sql.dropRefusals.run(record.round - KEPT_REFUSAL_ROUNDS);
+        for (const board of boards) setDevice(sql, record.round, board);
       }),
     record: (round) => within(() => mapped(sql.record.get(round), (row) => JSON.parse(row.body) as RoundRecord)),
     lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
-    counted: (round) => within(() => sql.counted.all(round)),
+    counted: (round) => within(() => sql.counted.all({ taken: round })),
+    devices: () => within(() => sql.devices.all().map((row) => row.device)),
     ended: () => within(() => sql.ended.all().map((row) => row.device)),
     dispose: () => {
       if (db.open) db.close();
@@ -145,26 +163,39 @@ function statements(db: Database.Database) {
     setOpenRound: db.prepare<[number, string]>('INSERT OR REPLACE INTO open_round VALUES (1, ?, ?)'),
     clearOpenRound: db.prepare('DELETE FROM open_round'),
     seqOf: db.prepare<[number, string], { seq: number }>('SELECT seq FROM updates WHERE round = ? AND device = ?'),
-    insertUpdate: db.prepare<[number, string, number, number, Uint8Array]>(
-      'INSERT INTO updates VALUES (?, ?, ?, ?, ?)',
+    insertUpdate: db.prepare<[number, string, number, number, Uint8Array, number | null]>(
+      'INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    payloads: db.prepare<[number], UpdateRow>(
-      'SELECT round, device, seq, payload FROM updates WHERE round = ? AND payload IS NOT NULL ORDER BY device',
+    payloads: db.prepare<[{ taken: number }], UpdateRow>(
+      `SELECT round, device, seq, payload FROM updates WHERE ${TAKEN} AND payload IS NOT NULL ORDER BY device, round`,
     ),
-    dropPayloads: db.prepare<[number]>('UPDATE updates SET payload = NULL WHERE round = ?'),
-    counted: db.prepare<[number], UpdateKey & { bytes: number }>(
-      'SELECT round, device, seq, bytes FROM updates WHERE round = ? ORDER BY device',
+    dropPayloads: db.prepare<[{ taken: number }]>(`UPDATE updates SET payload = NULL WHERE ${TAKEN}`),
+    counted: db.prepare<[{ taken: number }], UpdateKey & { bytes: number }>(
+      `SELECT round, device, seq, bytes FROM updates WHERE ${TAKEN} ORDER BY device, round`,
     ),
-    reject: db.prepare<[number, string]>(
-      'INSERT INTO rejections VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1',
+    reject: db.prepare<[number, string, number]>(
+      'INSERT INTO rejections VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
     ),
+    refusalRows: db.prepare<[number], { rows: number }>('SELECT count(*) AS rows FROM refusals WHERE round = ?'),
+    addToRefusal: db.prepare<[number, number, string, string]>(
+      'UPDATE refusals SET count = count + ? WHERE round = ? AND device = ? AND reason = ?',
+    ),
+    insertRefusal: db.prepare<[number, string, string, number]>(
+      'INSERT INTO refusals VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
+    ),
+    dropRefusals: db.prepare<[number]>('DELETE FROM refusals WHERE round <= ?'),
     rejections: db.prepare<[number], { reason: string; count: number }>(
       'SELECT reason, count FROM rejections WHERE round = ? ORDER BY reason',
     ),
     insertRecord: db.prepare<[number, string]>('INSERT INTO records VALUES (?, ?)'),
     record: db.prepare<[number], { body: string }>('SELECT body FROM records WHERE round = ?'),
     lastRecord: db.prepare<[], { round: number; body: string }>('SELECT * FROM records ORDER BY round DESC LIMIT 1'),
-    setDevice: db.prepare<[string, number]>('INSERT OR REPLACE INTO devices VALUES (?, ?)'),
+    setDevice: db.prepare<[string, number, number, number, number | null]>(
+      `INSERT INTO devices (device, ended, last_round, counted, clipped, last_norm) VALUES (?, ?, ?, 1, ?, ?)
+       ON CONFLICT DO UPDATE SET ended = excluded.ended, last_round = excluded.last_round, counted = counted + 1,
+         clipped = clipped + excluded.clipped, last_norm = coalesce(excluded.last_norm, last_norm)`,
+    ),
+    devices: db.prepare<[], { device: string }>('SELECT device FROM devices ORDER BY device'),
     ended: db.prepare<[], { device: string }>('SELECT device FROM devices WHERE ended = 1 ORDER BY device'),
   };
 }
@@ -173,11 +204,23 @@ interface UpdateRow extends UpdateKey {
   readonly payload: Uint8Array;
 }
 
-function accept(sql: Statements, key: UpdateKey, payload: Uint8Array) {
+function accept(sql: Statements, key: UpdateKey, payload: Uint8Array, takenIn: number) {
   const known = sql.seqOf.get(key.round, key.device);
   if (known !== undefined) return known.seq === key.seq ? 'duplicate' : 'other-seq';
-  sql.insertUpdate.run(key.round, key.device, key.seq, payload.length, payload);
+  const late = takenIn === key.round ? null : takenIn;
+  sql.insertUpdate.run(key.round, key.device, key.seq, payload.length, payload, late);
   return 'new';
+}
+
+function reject(sql: Statements, round: number, reason: string, device: string, count: number): void {
+  sql.reject.run(round, reason, count);
+  if (sql.addToRefusal.run(count, round, device, reason).changes > 0) return;
+  const isFull = (sql.refusalRows.get(round)?.rows ?? 0) >= MAX_REFUSAL_ROWS;
+  sql.insertRefusal.run(round, isFull ? '' : device, reason, count);
+}
+
+function setDevice(sql: Statements, round: number, { device, ended, norm, wasClipped }: CountedBoard): void {
+  sql.setDevice.run(device, ended ? 1 : 0, round, wasClipped ? 1 : 0, norm);
 }
 
 function storedUpdate({ round, device, seq, payload }: UpdateRow): StoredUpdate {

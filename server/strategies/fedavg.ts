@@ -3,6 +3,7 @@
  * every board counts by its windows, the model travels as float32.
  */
 import { DEFAULT_SETTINGS } from '../../core/model/settings.ts';
+import { NO_GUARD } from './guard.ts';
 import type { Strategy } from './strategy.ts';
 
 export const fedavg: Strategy = {
@@ -11,4 +12,6 @@ export const fedavg: Strategy = {
   prototypeMemory: 0.7,
   serverRate: 0,
   modelMemory: 0.8,
+  lateExponent: 0.5,
+  guard: NO_GUARD,
 };

@@ -6,6 +6,7 @@ import { fedavg } from './fedavg.ts';
 import { fedavgMasked } from './fedavg-masked.ts';
 import { fedproto } from './fedproto.ts';
 import { fedprox } from './fedprox.ts';
+import type { Guard } from './guard.ts';
 import { lean } from './lean.ts';
 import { localOnly } from './local-only.ts';
 import { plr } from './plr.ts';
@@ -34,7 +35,7 @@ export type StrategyOverrides = {
   readonly prototypeMemory?: number | undefined;
   readonly serverRate?: number | undefined;
   readonly modelMemory?: number | undefined;
-};
+} & { readonly [Key in keyof Guard]?: Guard[Key] | undefined };
 
 /** A strategy by name, with some of its settings changed. @throws AppError `config-invalid` when they contradict each other. */
 export function createStrategy(name: StrategyName, overrides: StrategyOverrides = {}): Strategy {
@@ -43,6 +44,11 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
     prototypeMemory = base.prototypeMemory,
     serverRate = base.serverRate,
     modelMemory = base.modelMemory,
+    robust = base.guard.robust,
+    trim = base.guard.trim,
+    clipNorm = base.guard.clipNorm,
+    clipFactor = base.guard.clipFactor,
+    maxShare = base.guard.maxShare,
     ...changed
   } = overrides;
   const given = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
@@ -69,7 +75,15 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
       },
     );
   }
-  return { description: base.description, settings, prototypeMemory, serverRate, modelMemory };
+  const guard: Guard = { robust, trim, clipNorm, clipFactor, maxShare };
+  if (robust !== 'mean' && settings.modelShare < 1) {
+    throw new AppError('config-invalid', `the ${robust} of values of which most did not travel is zero`, {
+      where: 'strategy.robust',
+      hint: "Set modelShare = 1 or another strategy, or robust = 'mean' with clipFactor.",
+    });
+  }
+  const { description, lateExponent } = base;
+  return { description, settings, prototypeMemory, serverRate, modelMemory, lateExponent, guard };
 }
 
 function usesPrototypes({ fill, alignWeight, evidenceWeight, pseudoLabels }: TrainSettings): boolean {

@@ -6,6 +6,7 @@
 import type { TrainSettings } from '../../core/model/settings.ts';
 import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import type { Update } from '../../core/wire/update.ts';
+import type { Guard } from './guard.ts';
 
 export interface Strategy {
   /** One line for people. */
@@ -18,6 +19,10 @@ export interface Strategy {
   readonly serverRate: number;
   /** β of the averaged parameters that predictions are made with, in [0, 1); 0 = the last model. The same for all unless set. */
   readonly modelMemory: number;
+  /** An update that is k rounds late counts 1 / (1 + k) to this power, where late ones count at all; ≥ 0. */
+  readonly lateExponent: number;
+  /** Against hostile and broken boards. The same for all unless set. */
+  readonly guard: Guard;
 }
 
 /** How much an update counts: integers, sixteenths of a window. */
@@ -31,6 +36,15 @@ export function weightsOf(update: Update, settings: TrainSettings): GroupWeights
   const head = headWeight(update, settings);
   const encoders = update.modalities.map((report) => (settings.modalityWeights ? report.weight : head));
   return { head, encoders };
+}
+
+/**
+ * What is left of a weight of an update `lateBy` rounds late (polynomial staleness: Xie et al., "Asynchronous federated
+ * optimization", 2019): w / (1 + lateBy)^exponent, a whole number and never silenced. A weight of 0 stays 0.
+ */
+export function weightWhenLate(weight: number, lateBy: number, exponent: number): number {
+  if (lateBy <= 0 || weight === 0) return weight;
+  return Math.max(1, Math.round(weight / (1 + lateBy) ** exponent));
 }
 
 /**

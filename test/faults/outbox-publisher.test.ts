@@ -175,6 +175,39 @@ test('accepted, then a round/closed that does not list it: kept, and asked about
   assert.equal(store.pending().length, 1);
 });
 
+test('where late updates count, a round/closed without the key settles nothing, and a later one that lists it does', async (t) => {
+  const { store, clock, publisher, sent, start } = scene(t, () => 1);
+  for (const round of [1, 2]) commit(store, round);
+  publisher.atRound(1, 2);
+  publisher.onClosed({ round: 1, accepted: [] });
+  assert.equal(store.pending().length, 2);
+  publisher.atRound(2, 2);
+  start();
+  await clock.advance(10);
+  assert.ok(sent.some(({ payload }) => payload === 1));
+  publisher.onReceipt(receipt(1));
+  // Of the same number in another round, or another board's, it says nothing.
+  publisher.onClosed({
+    round: 3,
+    accepted: [
+      { device: 'board', seq: 1 },
+      { device: 'other', seq: 1, lateBy: 2 },
+    ],
+  });
+  assert.equal(store.pending().length, 2);
+  publisher.onClosed({ round: 3, accepted: [{ device: 'board', seq: 1, lateBy: 2 }] });
+  assert.deepEqual(
+    store.pending().map(({ round }) => round),
+    [2],
+  );
+  publisher.atRound(4, 0);
+  publisher.onClosed({ round: 2, accepted: [] });
+  assert.deepEqual(store.settled(), [
+    { outcome: 'counted', reason: '', count: 1 },
+    { outcome: 'rejected', reason: 'late', count: 1 },
+  ]);
+});
+
 test('two updates wait: the older goes first, and one does not hold up the other', async (t) => {
   const { store, clock, sent, start } = scene(t, () => 0.5);
   for (const round of [1, 2]) commit(store, round);

@@ -3,10 +3,12 @@
  * neither the order in which updates arrive nor where a board runs may change the model.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'smol-toml';
 import { digestOf } from '../../core/model/global-state.ts';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
@@ -14,9 +16,12 @@ import { writeRecording } from '../../core/trace/csv-writer.ts';
 import { fleetConfig, runFleet } from '../../scripts/replay/fleet.ts';
 import { specFrom } from '../../server/config.ts';
 import { storePath } from '../../server/main.ts';
+import type { BoardHistory } from '../../server/store/archive.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
 import { startBoard, startQqr } from '../fixtures/qqr-process.ts';
 import { SMALL_FLEET, smallPlan } from '../fixtures/small-fleet.ts';
+
+const COMMAND = fileURLToPath(new URL('../../scripts/qqr.js', import.meta.url));
 
 test('separate processes over TCP reach the same global model bits as the replay in one process', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'qqr-processes-'));
@@ -53,6 +58,24 @@ test('separate processes over TCP reach the same global model bits as the replay
   assert.ok(global !== null);
   assert.equal(global.version, SMALL_FLEET.rounds);
   assert.equal(digestOf(global), digestOf(inProcess.global));
+
+  const shown = (...options: string[]) =>
+    execFileSync(process.execPath, [COMMAND, 'server', 'devices', '--state', config.stateDir, ...options], {
+      encoding: 'utf8',
+    });
+  const boards: BoardHistory[] = shown('--json')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    boards.map(({ device, clipped, refused }) => ({ device, clipped, refused })),
+    plan.boards.map(({ device }) => ({ device, clipped: 0, refused: {} })),
+  );
+  for (const { counted, lastRound, lastNorm } of boards) {
+    assert.equal(counted, (lastRound ?? 0) + 1);
+    assert.ok((lastNorm ?? 0) > 0);
+  }
+  assert.match(shown(), /^board +last round +counted +clipped +last norm +refused/);
 });
 
 function withoutUndefined<T>(value: T): T {

@@ -92,3 +92,65 @@ test('a board that goes offline between rounds holds the others up for one deadl
   }
   assert.deepEqual(await fleet.aggregator().finished, { version: 2, rounds: 3, complete: true });
 });
+
+test('a board that let a deadline pass is not waited for until it is heard of again', async (t) => {
+  const clock = createManualClock();
+  const fleet = createFleet(t, { config: { minBoards: 3, maxRounds: 4, deadlineMs: 60_000 }, clock });
+  await fleet.startAggregator();
+  const silent = fleet.board('silent', { answer: () => null });
+  const held = fleet.board('held', {
+    answer: (plan) => (plan.round === 2 ? null : encodeUpdate(answerTo(plan, 'held'))),
+  });
+  const alive = fleet.board('alive');
+  for (const board of [silent, held, alive]) await board.start();
+  const untilRound = async (round: number) => {
+    await alive.until(({ plans }) => plans.at(-1)?.round === round);
+    await held.until(({ plans }) => plans.at(-1)?.round === round);
+  };
+  await alive.until(({ receipts }) => receipts.length === 1);
+  await held.until(({ receipts }) => receipts.length === 1);
+  assert.equal(fleet.records.length, 0, 'round 0 waits for all three');
+  await clock.advance(60_000);
+  // Nothing moves the clock from here on: round 1 neither waits for the silent board to come nor for its answer.
+  await untilRound(2);
+  assert.deepEqual(fleet.records[1]?.devices, ['alive', 'held']);
+  assert.equal(fleet.records[1]?.durationMs, 0);
+
+  // A sign of life is enough to be asked again: an update that cannot be counted, while round 2 waits for another.
+  await alive.until(({ receipts }) => receipts.length === 3);
+  const [first] = silent.plans;
+  assert.ok(first !== undefined);
+  await silent.send(encodeUpdate(answerTo(first, 'silent')));
+  await silent.until(({ receipts }) => receipts.length === 1);
+  assert.equal(silent.receipts[0]?.reason, 'late');
+  const [plan] = held.plans.slice(-1);
+  assert.ok(plan?.round === 2);
+  await held.send(encodeUpdate(answerTo(plan, 'held')));
+  await untilRound(3);
+  await alive.until(({ receipts }) => receipts.length === 4);
+  await held.until(({ receipts }) => receipts.length === 4);
+  assert.equal(fleet.records.length, 3, 'round 3 waits for the board that was heard of');
+  await clock.advance(60_000);
+  await fleet.aggregator().finished;
+  assert.deepEqual(
+    fleet.records.map(({ durationMs }) => durationMs),
+    [60_000, 0, 0, 60_000, 0],
+  );
+});
+
+test('where only boards are left that let a deadline pass, they are asked all the same', async (t) => {
+  const clock = createManualClock();
+  const fleet = createFleet(t, { config: { minBoards: 2, maxRounds: 1, deadlineMs: 60_000 }, clock });
+  await fleet.startAggregator();
+  const slow = fleet.board('slow', {
+    answer: (plan) => (plan.round === 0 ? null : encodeUpdate(answerTo(plan, 'slow'))),
+  });
+  const ending = fleet.board('ending', { answer: (plan) => encodeUpdate(answerTo(plan, 'ending', true)) });
+  await slow.start();
+  await ending.start();
+  await ending.until(({ receipts }) => receipts.length === 1);
+  await clock.advance(60_000);
+  await fleet.aggregator().finished;
+  assert.deepEqual(fleet.records[0]?.devices, ['ending']);
+  assert.ok(fleet.records[1]?.devices.includes('slow'));
+});

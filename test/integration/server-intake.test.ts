@@ -6,6 +6,8 @@ import type { Receipt, RoundPlan } from '../../core/wire/downlink.ts';
 import { DEFAULT_LIMITS } from '../../core/wire/limits.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { RejectReason, Update } from '../../core/wire/update.ts';
+import { readBoards } from '../../server/store/archive.ts';
+import { createManualClock } from '../fixtures/manual-clock.ts';
 import { answerTo, type ScriptedBoard } from '../fixtures/scripted-board.ts';
 import { createFleet, FLEET, type Fleet } from '../fixtures/scripted-fleet.ts';
 
@@ -118,4 +120,36 @@ test('a device name that cannot be one is ignored', async (t) => {
   assert.deepEqual(fleet.records[1]?.rejected, {});
   await stranger.stop();
   assert.equal(a.receipts.length, 2);
+});
+
+test('a board that floods is cut off without an answer, the others are counted, and it is seen who it was', async (t) => {
+  const clock = createManualClock();
+  const fleet = createFleet(t, { config: { minBoards: 2, maxRounds: 1, updatesPerMinute: 5, maxBoards: 8 }, clock });
+  await fleet.startAggregator();
+  const loud = fleet.board('loud', {
+    answer: (plan) => (plan.round === 0 ? encodeUpdate(answerTo(plan, 'loud')) : null),
+  });
+  const quiet = fleet.board('quiet');
+  await loud.start();
+  await quiet.start();
+  await loud.until(({ plans }) => plans.at(-1)?.round === 1);
+  const plan = loud.plans.at(-1) as RoundPlan;
+  const bad = encodeUpdate({ ...answerTo(plan, 'loud'), modelVersion: 99 });
+  for (let i = 0; i < 50; i++) await loud.send(bad);
+  const strangers = fleet.broker.transport({ clientId: 'strangers', clean: true });
+  await strangers.start(new AbortController().signal);
+  for (let i = 0; i < 50; i++)
+    await strangers.publish(`${FLEET.upFilter.slice(0, -1)}name-${i}`, Uint8Array.of(0xff, 0xff), { qos: 1 });
+  await loud.until(({ receipts }) => receipts.length >= 5);
+  await clock.advance(12_000); // one more
+  assert.equal((await receiptFor(loud, encodeUpdate(answerTo(plan, 'loud')))).verdict, 'accepted');
+  await fleet.aggregator().finished;
+  assert.equal(loud.receipts.length, 6, 'round 0, four refusals, and the one that counted');
+  assert.deepEqual(fleet.records[1]?.devices, ['loud', 'quiet']);
+  assert.deepEqual(fleet.store().rejections(1), { 'malformed': 50, 'rate-limited': 46, 'wrong-version': 4 });
+  const boards = readBoards(fleet.path);
+  assert.deepEqual(boards.find(({ device }) => device === 'loud')?.refused, { 'rate-limited': 46, 'wrong-version': 4 });
+  assert.equal(boards.find(({ device }) => device === 'quiet')?.counted, 2);
+  assert.ok((boards.find(({ device }) => device === 'quiet')?.lastNorm ?? 0) > 0);
+  await strangers.stop();
 });

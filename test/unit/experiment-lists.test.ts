@@ -74,7 +74,8 @@ for (const experiment of EXPERIMENTS) {
       for (const { options, strategy, settings } of full) {
         for (const name of Object.keys(options)) assert.ok(name in REPLAY_DEFAULTS, name);
         const known = createStrategy(strategy);
-        for (const name of Object.keys(settings)) assert.ok(name in known.settings || name in known, name);
+        for (const name of Object.keys(settings))
+          assert.ok(name in known.settings || name in known.guard || name in known, name);
         createStrategy(strategy, settings);
       }
     });

@@ -11,7 +11,7 @@ function recordOf(online: OnlineScore | null, boards: number): RoundRecord {
   const update = sampleUpdate();
   const updates = Array.from({ length: boards }, (_, i) => ({ ...update, device: `board-${i}` }));
   const open = { round: 1, kind: 'training', modelVersion: 0, asked: [] } as const;
-  const facts = { open, version: 1, updates, rejected: {}, durationMs: 0, evaluation: null };
+  const facts = { open, version: 1, updates, taken: [], rejected: {}, durationMs: 0, evaluation: null };
   return { ...describeRound(facts, SAMPLE_SPEC), online };
 }
 
@@ -24,7 +24,7 @@ test('a round says how many predictions its means are of', () => {
     { ...update, device: 'x', online: { ...update.online, correct: 1, count: 2, lossSum: 6.75 } },
   ];
   const open = { round: 1, kind: 'training', modelVersion: 0, asked: [] } as const;
-  const facts = { open, version: 1, updates, rejected: {}, durationMs: 0, evaluation: null };
+  const facts = { open, version: 1, updates, taken: [], rejected: {}, durationMs: 0, evaluation: null };
   assert.deepEqual(describeRound(facts, SAMPLE_SPEC).online, { accuracy: 9 / 12, loss: 1, count: 12 });
 });
 

@@ -10,7 +10,7 @@ import { shapeHash } from '../../core/model/spec.ts';
 import type { FleetState } from '../../server/fleet-state.ts';
 import { firstGlobal } from '../../server/next-global.ts';
 import type { RoundRecord } from '../../server/record.ts';
-import { readArchivedRound } from '../../server/store/archive.ts';
+import { readArchivedRound, readBoards } from '../../server/store/archive.ts';
 import type { OpenRound, RoundStore } from '../../server/store/round-store.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
 import { SAMPLE_SPEC, TINY_SPEC } from '../fixtures/sample-update.ts';
@@ -77,11 +77,11 @@ test('states, open round, updates and records survive a restart', (t) => {
       [{ round: 0, device: 'b', seq: 7 }, [1, 2]],
     ],
   );
-  const devices = [
-    { device: 'a', ended: true },
-    { device: 'b', ended: false },
+  const boards = [
+    { device: 'a', ended: true, norm: 1.5, wasClipped: false },
+    { device: 'b', ended: false, norm: null, wasClipped: false },
   ];
-  second.close({ record: recordOf(0), global: globalOf(0, true), devices });
+  second.close({ record: recordOf(0), global: globalOf(0, true), boards });
   second.dispose();
 
   const third = open(t, path);
@@ -107,12 +107,12 @@ test("what the server's optimizer remembers survives a restart, and a state with
     steps: [3, 0, 4],
   };
   store.open(ROUND);
-  store.close({ record: recordOf(0), global: { ...globalOf(1, true), moments }, devices: [] });
+  store.close({ record: recordOf(0), global: { ...globalOf(1, true), moments }, boards: [] });
   store.dispose();
   const again = open(t, path);
   assert.deepEqual(again.global()?.moments, moments);
   again.open({ ...ROUND, round: 1 });
-  again.close({ record: recordOf(1), global: globalOf(2, true), devices: [] });
+  again.close({ record: recordOf(1), global: globalOf(2, true), boards: [] });
   again.dispose();
   assert.equal(open(t, path).global()?.moments, null);
 });
@@ -127,7 +127,7 @@ test('a key is counted once, and a device once a round, also when the round has 
   assert.equal(store.accept({ ...key, seq: 2 }, Uint8Array.of(2)), 'other-seq');
   assert.equal(store.isCounted(key), true);
   assert.equal(store.isCounted({ ...key, seq: 2 }), false);
-  store.close({ record: recordOf(0), global: globalOf(0, true), devices: [] });
+  store.close({ record: recordOf(0), global: globalOf(0, true), boards: [] });
   assert.equal(store.accept(key, Uint8Array.of(1)), 'duplicate');
   assert.equal(store.isCounted(key), true);
 });
@@ -144,13 +144,74 @@ test('opening a round again changes who is asked and keeps what was counted', (t
 test('refusals are counted by round and reason', (t) => {
   const store = open(t, temporaryPath(t));
   store.open(ROUND);
-  store.reject('malformed');
-  store.reject('malformed');
-  store.reject('not-finite');
-  store.close({ record: recordOf(0), global: globalOf(0, true), devices: [] });
-  store.reject('late');
+  store.reject('malformed', 'a');
+  store.reject('malformed', 'b');
+  store.reject('not-finite', 'a');
+  store.close({ record: recordOf(0), global: globalOf(0, true), boards: [] });
+  store.reject('late', 'a');
   assert.deepEqual(store.rejections(0), { 'late': 1, 'malformed': 2, 'not-finite': 1 });
   assert.deepEqual(store.rejections(1), {});
+});
+
+test('what a board did is kept by board: counted, clipped, its last norm, and refusals by reason', (t) => {
+  const path = temporaryPath(t);
+  const store = open(t, path);
+  const board = (device: string, norm: number | null, wasClipped: boolean) => ({
+    device,
+    ended: device === 'b',
+    norm,
+    wasClipped,
+  });
+  store.open(ROUND);
+  store.reject('malformed', 'a', 3);
+  store.reject('late', 'stranger');
+  store.close({ record: recordOf(0), global: globalOf(0, true), boards: [board('a', null, false)] });
+  store.open({ ...ROUND, round: 1 });
+  store.reject('malformed', 'a');
+  store.close({
+    record: recordOf(1),
+    global: globalOf(1, true),
+    boards: [board('a', 7.5, true), board('b', 0.5, false)],
+  });
+  store.open({ ...ROUND, round: 2 });
+  store.close({ record: recordOf(2), global: globalOf(2, true), boards: [board('a', null, false)] });
+  assert.deepEqual(store.devices(), ['a', 'b']);
+  assert.deepEqual(readBoards(path), [
+    { device: 'a', lastRound: 2, counted: 3, clipped: 1, lastNorm: 7.5, hasEnded: false, refused: { malformed: 4 } },
+    { device: 'b', lastRound: 1, counted: 1, clipped: 0, lastNorm: 0.5, hasEnded: true, refused: {} },
+    {
+      device: 'stranger',
+      lastRound: null,
+      counted: 0,
+      clipped: 0,
+      lastNorm: null,
+      hasEnded: false,
+      refused: { late: 1 },
+    },
+  ]);
+  assert.deepEqual(readArchivedRound(path, 0).refusals, [
+    { device: 'a', reason: 'malformed', count: 3 },
+    { device: 'stranger', reason: 'late', count: 1 },
+  ]);
+});
+
+test('a flood of names fills no more than its rows, is still counted, and is forgotten after a hundred rounds', (t) => {
+  const path = temporaryPath(t);
+  const store = open(t, path);
+  store.open(ROUND);
+  for (let i = 0; i < 600; i++) store.reject('malformed', `name-${i}`);
+  store.close({ record: recordOf(0), global: globalOf(0, true), boards: [] });
+  assert.deepEqual(store.rejections(0), { malformed: 600 });
+  const { refusals } = readArchivedRound(path, 0);
+  assert.equal(refusals.length, 513);
+  assert.deepEqual(refusals[0], { device: null, reason: 'malformed', count: 600 - 512 });
+  for (const round of [99, 100]) {
+    assert.equal(readBoards(path).length, 512);
+    store.open({ ...ROUND, round });
+    store.close({ record: recordOf(round), global: globalOf(round, true), boards: [] });
+  }
+  assert.deepEqual(readBoards(path), []);
+  assert.deepEqual(store.rejections(0), { malformed: 600 });
 });
 
 test('only the newest states are kept, all records are', (t) => {
@@ -159,7 +220,7 @@ test('only the newest states are kept, all records are', (t) => {
   store.begin(globalOf(0, false));
   for (let round = 0; round < 8; round++) {
     store.open({ ...ROUND, round });
-    store.close({ record: recordOf(round), global: globalOf(round, true), devices: [] });
+    store.close({ record: recordOf(round), global: globalOf(round, true), boards: [] });
   }
   assert.equal(store.global()?.version, 7);
   assert.equal(store.record(0)?.round, 0);
@@ -204,13 +265,16 @@ function storeOfVersion1(path: string): FleetState {
 test('a store of the first version is read on, and keeps what that version did not know', (t) => {
   const path = temporaryPath(t);
   const old = storeOfVersion1(path);
+  assert.deepEqual(readArchivedRound(path, 4).refusals, []);
+  assert.deepEqual(readBoards(path), []);
   const store = open(t, path);
   assert.deepEqual(store.global(), old);
   assert.deepEqual(store.lastRecord(), recordOf(4));
+  assert.deepEqual(readBoards(path), []);
   const { length } = old.params;
   const moments = { first: new Float32Array(length).fill(0.5), second: new Float32Array(length), steps: [1, 2, 3] };
   store.open({ ...ROUND, round: 5 });
-  store.close({ record: recordOf(5), global: { ...globalOf(5, true), moments }, devices: [] });
+  store.close({ record: recordOf(5), global: { ...globalOf(5, true), moments }, boards: [] });
   store.dispose();
   assert.deepEqual(open(t, path).global(), { ...globalOf(5, true), moments });
 });
