@@ -1,11 +1,12 @@
 /** `qqr server`: run an aggregator, look at a round, check a configuration. */
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
-import { AppError } from '../core/base/errors.ts';
+import { AppError, describeError } from '../core/base/errors.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
 import { parseServerConfig, type ServerConfig, type ServerConfigInput, specFrom, strategyFrom } from './config.ts';
+import { embeddedOptionsFrom } from './embedded-settings.ts';
 import { loadEvaluation } from './load-evaluation.ts';
 import { startServer, storePath } from './main.ts';
 import type { RoundRecord } from './record.ts';
@@ -23,7 +24,7 @@ Examples:
       broker and aggregator in one process; training starts when two boards are online
   qqr server run --broker mqtt://broker.local:1883 --config /etc/qqr/server.toml
       behind a broker that is there already
-  qqr server run --listen 0.0.0.0:1883 --strategy fedavg --rounds 50 --json
+  qqr server run --listen 0.0.0.0:1883 --password-file /etc/qqr/passwords --rounds 50 --json
       for boards on other machines; one JSON object per round on standard output
 `;
 
@@ -34,6 +35,8 @@ interface RunLine {
   config?: string;
   listen?: string;
   broker?: string;
+  passwordFile?: string;
+  anonymous?: boolean;
   state?: string;
   strategy?: string;
   boards?: string;
@@ -54,6 +57,8 @@ export function serverCommand(): Command {
     .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
     .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
     .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
+    .option('--password-file <file>', 'users of the embedded broker, as mosquitto_passwd writes them')
+    .option('--anonymous', 'let everybody in who reaches the embedded broker')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
     .option('--boards <n>', 'boards that must be online before a round opens (default: 1)')
@@ -87,6 +92,7 @@ export function serverCommand(): Command {
 async function run(line: RunLine): Promise<void> {
   const config = await configOf(line);
   strategyFrom(config); // what it refuses, it refuses before recordings are read
+  embeddedOptionsFrom(config);
   const log = createPinoLog('qqr-server', config.log.level);
   const { holdout } = config.evaluation;
   const evaluation =
@@ -104,12 +110,14 @@ async function run(line: RunLine): Promise<void> {
   const manager = createServiceManager(process.env, log);
   await manager.ready(`leads ${config.fleet}`);
   const interrupt = () => void manager.stopping().then(() => server.stop());
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const reload = () =>
+    void server.reload().catch((error: unknown) => log.error({ error: describeError(error) }, 'files not read again'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt).on('SIGHUP', reload);
   try {
     const { complete } = await server.finished;
     if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt).off('SIGHUP', reload);
     await server.stop();
   }
 }
@@ -123,7 +131,15 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
     ...file,
     ...model,
     ...defined({ stateDir: line.state, seed: numberOf('--seed', line.seed) }),
-    broker: { ...file.broker, ...defined({ listen: line.listen, url: line.broker }) },
+    broker: {
+      ...file.broker,
+      ...defined({
+        listen: line.listen,
+        url: line.broker,
+        passwordFile: line.passwordFile,
+        anonymous: line.anonymous,
+      }),
+    },
     rounds: {
       ...file.rounds,
       ...defined({
@@ -181,5 +197,6 @@ async function checkConfig({ config: path, json }: { config: string; json?: bool
   const config = parseServerConfig(await readToml(path), path);
   const { settings } = strategyFrom(config);
   specFrom(config);
+  embeddedOptionsFrom(config);
   process.stdout.write(json ? `${JSON.stringify({ ...config, settings }, null, 2)}\n` : `${path}: ok\n`);
 }

@@ -21,6 +21,7 @@ import {
   MAX_TEXT_LENGTH,
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
+import { embeddedKeys } from './embedded-settings.ts';
 import type { RoundSettings } from './round-settings.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 import type { Strategy } from './strategies/strategy.ts';
@@ -127,6 +128,7 @@ export const serverConfigSchema = z.strictObject({
         .optional(),
       username: z.string().optional(),
       password: z.string().optional(),
+      ...embeddedKeys,
     })
     .prefault({}),
   rounds: z

@@ -14,14 +14,12 @@ import type { Network } from '../core/model/network.ts';
 import { topics } from '../core/wire/topics.ts';
 import { createAggregator, type Outcome } from './aggregator.ts';
 import { roundSettingsFrom, type ServerConfig, specFrom, strategyFrom } from './config.ts';
+import { embeddedOptionsFrom, warnWhenOpen } from './embedded-settings.ts';
 import type { FleetState } from './fleet-state.ts';
 import { createHoldout, type HoldoutWindows } from './holdout.ts';
 import type { RoundRecord } from './record.ts';
-import { createEmbeddedBroker, type EmbeddedBroker } from './source/embedded.ts';
+import { createEmbeddedBroker } from './source/embedded.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-
-/** Room for an MQTT packet's topic beside the payload. */
-const PACKET_HEADROOM_BYTES = 4096;
 
 export interface ServerOptions {
   readonly config: ServerConfig;
@@ -40,6 +38,8 @@ export interface RunningServer {
   currentGlobal(): FleetState;
   /** Resolves when every board has said goodbye. */
   farewell(): Promise<void>;
+  /** Reads the embedded broker's password file and certificates again. @throws AppError: all stay as they were. */
+  reload(): Promise<void>;
   traffic(): ReturnType<Transport['traffic']>;
   /** Stops everything; may be called twice. */
   stop(): Promise<void>;
@@ -62,19 +62,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const spec = specFrom(config);
     const strategy = strategyFrom(config);
+    const embedded = embeddedOptionsFrom(config);
     await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
       throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
     });
     const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
     undo.push(() => store.dispose());
 
-    const broker = config.broker.url === undefined ? embeddedBroker(config, log) : null;
+    const broker = config.broker.url === undefined ? createEmbeddedBroker({ ...embedded, clock, log }) : null;
     if (broker !== null) {
+      warnWhenOpen(config, log);
       undo.push(() => broker.stop());
       await broker.start(running.signal);
     }
     const url = broker?.url() ?? (config.broker.url as string);
-    const transport = createMqttTransport(linkOptions(config, url, clock, log));
+    const transport = createMqttTransport({
+      ...linkOptions(config, url, clock, log),
+      ...broker?.ownAccess(),
+    });
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
@@ -95,22 +100,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await aggregator.start(running.signal);
     log.info({ url, fleet: config.fleet, strategy: strategy.settings.strategy }, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
-    return { url, finished, currentGlobal, farewell, traffic: () => transport.traffic(), stop };
+    const reload = async () => broker?.reload();
+    return { url, finished, currentGlobal, farewell, reload, traffic: () => transport.traffic(), stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-function embeddedBroker({ broker, limits }: ServerConfig, log: Log): EmbeddedBroker {
-  const [, host, port] = /^(.+):(\d+)$/.exec(broker.listen) as RegExpExecArray;
-  const maxPacketBytes = limits.maxUpdateBytes + PACKET_HEADROOM_BYTES;
-  return createEmbeddedBroker({
-    host: (host as string).replace(/^\[(.*)\]$/, '$1'),
-    port: Number(port),
-    maxPacketBytes,
-    log,
-  });
 }
 
 function linkOptions({ broker, fleet, seed }: ServerConfig, url: string, clock: Clock, log: Log) {
