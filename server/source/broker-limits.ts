@@ -4,6 +4,8 @@ export interface BrokerLimits {
   readonly connections: number;
   /** The same from one address. */
   readonly connectionsPerAddress: number;
+  /** From the connection to the end of CONNECT, milliseconds. */
+  readonly connectMs: number;
   /** Packets that a client may send, acknowledgements not counted; above that its socket is not read for a while. */
   readonly packetsPerSecond: number;
   /** Topic filters of one client. */
@@ -27,6 +29,7 @@ export interface BrokerLimits {
 export const DEFAULT_BROKER_LIMITS: BrokerLimits = {
   connections: 10_000,
   connectionsPerAddress: 2000,
+  connectMs: 10_000,
   packetsPerSecond: 200,
   subscriptions: 100,
   keepaliveS: 600,

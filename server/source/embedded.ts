@@ -80,7 +80,6 @@ interface Running {
 
 /** The largest packet before a client has proved who it is: CONNECT with a name, a password and a will. */
 const MAX_CONNECT_BYTES = 65_536;
-const CONNECT_TIMEOUT_MS = 10_000;
 const EXPIRE_EVERY_MS = 3_600_000;
 const UNBOUNDED = 1e12;
 /** When so much waits for the aggregator, boards wait for their PUBACKs. */
@@ -233,7 +232,7 @@ function aedesOptions(
     persistence: store.persistence,
     concurrency: 0, // a client that does not read holds up nobody else
     queueLimit: 1000,
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: limits.connectMs,
     preConnect(_client, packet, done) {
       if (!packet.keepalive || packet.keepalive > limits.keepaliveS) packet.keepalive = limits.keepaliveS;
       done(null, true);

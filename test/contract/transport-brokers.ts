@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
 import { systemClock } from '../../core/base/clock.ts';
+import { silentLog } from '../../core/base/log.ts';
 import { createMemoryBroker, type MemoryLinkOptions } from '../../core/link/memory.ts';
 import { createMqttTransport } from '../../core/link/mqtt.ts';
 import type { Transport } from '../../core/link/transport.ts';
+import { createEmbeddedBroker } from '../../server/source/embedded.ts';
 
 export interface TestBroker {
   transport(options: MemoryLinkOptions): Promise<Transport>;
@@ -101,7 +103,61 @@ const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
   (program) => spawnSync(program, ['-h']).error === undefined,
 );
 
-/** Clients reach Mosquitto through a relay of their own, so that one connection can be cut. */
+/** Clients reach the broker on `port` through a relay each, so that one connection can be cut. */
+function relaysTo(port: number) {
+  const relays: ReturnType<typeof restartable>[] = [];
+  const cuts = new Map<string, () => void>();
+  return {
+    async transport(options: MemoryLinkOptions): Promise<Transport> {
+      const ends = new Set<Socket>();
+      const relay = restartable((near) => {
+        const far = connect(port, '127.0.0.1');
+        ends.add(near).add(far);
+        near.pipe(far).pipe(near);
+        const hangUp = () => {
+          near.destroy();
+          far.destroy();
+        };
+        for (const end of [near, far]) end.on('error', hangUp).on('close', hangUp);
+      });
+      cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
+      relays.push(relay);
+      return mqttLink(`mqtt://127.0.0.1:${await relay.listen(0)}`, options);
+    },
+    cut: (clientId: string) => cuts.get(clientId)?.(),
+    async drop() {
+      for (const relay of relays) await relay.drop();
+    },
+  };
+}
+
+/** Ours, with its journal on disk: what it has kept is there when it is up again. */
+async function openEmbedded(): Promise<TestBroker> {
+  const folder = mkdtempSync(join(tmpdir(), 'qqr-broker-'));
+  const port = await freePort();
+  const relays = relaysTo(port);
+  const sessionDir = join(folder, 'broker');
+  const create = () =>
+    createEmbeddedBroker({ host: '127.0.0.1', port, maxPacketBytes: 2 ** 20, sessionDir, log: silentLog });
+  let broker = create();
+  const up = async () => {
+    broker = create();
+    await broker.start(new AbortController().signal);
+  };
+  await up();
+  return {
+    transport: relays.transport,
+    cut: relays.cut,
+    down: () => broker.stop(),
+    up,
+    async close() {
+      await relays.drop();
+      await broker.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
 async function openMosquitto(): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'mosquitto-'));
   const port = await freePort();
@@ -111,8 +167,7 @@ async function openMosquitto(): Promise<TestBroker> {
     `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location ${folder}/\nuser root\n`,
   );
   let child: ChildProcess | null = null;
-  const relays = new Map<string, ReturnType<typeof restartable>>();
-  const cuts = new Map<string, () => void>();
+  const relays = relaysTo(port);
 
   const up = async () => {
     child = spawn(MOSQUITTO as string, ['-c', config], { stdio: 'ignore' });
@@ -127,27 +182,12 @@ async function openMosquitto(): Promise<TestBroker> {
   };
   await up();
   return {
-    async transport(options) {
-      const ends = new Set<Socket>();
-      const relay = restartable((near) => {
-        const far = connect(port, '127.0.0.1');
-        ends.add(near).add(far);
-        near.pipe(far).pipe(near);
-        const hangUp = () => {
-          near.destroy();
-          far.destroy();
-        };
-        for (const end of [near, far]) end.on('error', hangUp).on('close', hangUp);
-      });
-      cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
-      relays.set(`${options.clientId}/${relays.size}`, relay);
-      return mqttLink(`mqtt://127.0.0.1:${await relay.listen(0)}`, options);
-    },
-    cut: (clientId) => cuts.get(clientId)?.(),
+    transport: relays.transport,
+    cut: relays.cut,
     down,
     up,
     async close() {
-      for (const relay of relays.values()) await relay.drop();
+      await relays.drop();
       await down();
       rmSync(folder, { recursive: true });
     },
@@ -178,6 +218,7 @@ async function accepts(port: number): Promise<void> {
 export const BROKERS: readonly BrokerKind[] = [
   { name: 'memory', missing: null, open: openMemory },
   { name: 'mqtt.ts over aedes', missing: null, open: openAedes },
+  { name: 'mqtt.ts over the embedded broker', missing: null, open: openEmbedded },
   {
     name: 'mqtt.ts over mosquitto',
     missing: MOSQUITTO === undefined ? 'mosquitto not installed' : null,
