@@ -24,7 +24,7 @@ Examples:
       broker and aggregator in one process; training starts when two boards are online
   qqr server run --broker mqtt://broker.local:1883 --config /etc/qqr/server.toml
       behind a broker that is there already
-  qqr server run --listen 0.0.0.0:1883 --password-file /etc/qqr/passwords --rounds 50 --json
+  qqr server run --listen 0.0.0.0:1883 --users /etc/qqr/passwords --rounds 50 --json
       for boards on other machines; one JSON object per round on standard output
 `;
 
@@ -35,7 +35,7 @@ interface RunLine {
   config?: string;
   listen?: string;
   broker?: string;
-  passwordFile?: string;
+  users?: string;
   anonymous?: boolean;
   state?: string;
   strategy?: string;
@@ -57,7 +57,7 @@ export function serverCommand(): Command {
     .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
     .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
     .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
-    .option('--password-file <file>', 'users of the embedded broker, as mosquitto_passwd writes them')
+    .option('--users <file>', 'users and passwords of the embedded broker, as mosquitto_passwd writes them')
     .option('--anonymous', 'let everybody in who reaches the embedded broker')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
@@ -136,7 +136,7 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
       ...defined({
         listen: line.listen,
         url: line.broker,
-        passwordFile: line.passwordFile,
+        usersFile: line.users,
         anonymous: line.anonymous,
       }),
     },

@@ -19,7 +19,7 @@ const byDefault = DEFAULT_BROKER_LIMITS;
 /** Keys of the table `[broker]` that are about the embedded one, beside `listen`. */
 export const embeddedKeys = {
   anonymous: z.boolean().default(false),
-  passwordFile: z.string().min(1).optional(),
+  usersFile: z.string().min(1).optional(),
   tls: z
     .strictObject({
       cert: z.string().min(1),
@@ -70,7 +70,7 @@ export function embeddedOptionsFrom({
   checkAccess(broker);
   const { host, port } = addressOf(broker.listen);
   const { queueMb, sessionDays, sessionMb, storedMb, ...asTheyAre } = broker.limits;
-  const { passwordFile = null, tls } = broker;
+  const { usersFile: passwordFile = null, tls } = broker;
   return {
     host,
     port,
@@ -101,24 +101,24 @@ export function warnWhenOpen({ broker }: BrokerSettings, log: Log): void {
 }
 
 /** @throws AppError 'config-invalid' */
-export function checkAccess({ listen, url, anonymous, passwordFile, tls }: EmbeddedSettings): void {
+export function checkAccess({ listen, url, anonymous, usersFile, tls }: EmbeddedSettings): void {
   const refuse = (where: string, what: string, hint: string) => {
     throw new AppError('config-invalid', what, { where, hint });
   };
-  const proves = passwordFile !== undefined || tls?.ca !== undefined;
+  const proves = usersFile !== undefined || tls?.ca !== undefined;
   if (url !== undefined) {
     if (!proves && tls === undefined && !anonymous) return;
     refuse(
       'broker.url',
-      'passwordFile, tls and anonymous are about the embedded broker',
+      'usersFile, tls and anonymous are about the embedded broker',
       'Leave them out, or leave out url.',
     );
   }
-  if (passwordFile !== undefined && tls?.ca !== undefined) {
+  if (usersFile !== undefined && tls?.ca !== undefined) {
     refuse(
-      'broker.passwordFile',
+      'broker.usersFile',
       'a board proves itself by a password or by a certificate',
-      'Leave out passwordFile or tls.ca.',
+      'Leave out usersFile or tls.ca.',
     );
   }
   if (tls?.crl !== undefined && tls.ca === undefined) {
@@ -130,7 +130,7 @@ export function checkAccess({ listen, url, anonymous, passwordFile, tls }: Embed
   refuse(
     'broker.listen',
     `${listen} lets other machines in, and nothing says who may come`,
-    'Set broker.passwordFile, or broker.tls with a ca; or broker.anonymous = true (--anonymous) if everybody on that network may.',
+    'Set broker.usersFile (--users), or broker.tls with a ca; or broker.anonymous = true (--anonymous) if everybody on that network may.',
   );
 }
 

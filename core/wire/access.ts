@@ -9,8 +9,12 @@ import { isName, type Topics } from './topics.ts';
 
 /** The user that leads the rounds. No board can have this name. */
 export const AGGREGATOR = 'aggregator';
-/** The user for people: tells boards what their owners do, and sees all that is retained or goes to every board. */
+/** The user for people: tells boards what their owners do, and sees all that goes to every board. */
 export const OPERATOR = 'operator';
+/** The user that only looks on. */
+export const DASHBOARD = 'dashboard';
+/** Users that are no boards, and may be connected several times. */
+export const PEOPLE: readonly string[] = [OPERATOR, DASHBOARD];
 
 interface Rights {
   /** Topics that it may publish; `+` stands for one level. */
@@ -21,20 +25,22 @@ interface Rights {
 
 /** The table. Null for a name that nobody can have. */
 function rightsOf(topics: Topics, user: string): Rights | null {
-  const { roundCurrent, roundClosed, globalModel, globalPrototypes, upFilter, statusFilter } = topics;
+  const { roundCurrent, roundClosed, globalModel, globalPrototypes, upFilter, statusFilter, stateFilter } = topics;
   const told = [roundCurrent, roundClosed, globalModel, globalPrototypes];
   if (!isName(user)) return null;
-  if (user === AGGREGATOR) {
-    return {
-      publish: [...told, anyDevice(topics.receipt)],
-      subscribe: [upFilter, statusFilter],
-    };
+  switch (user) {
+    case AGGREGATOR:
+      return { publish: [...told, anyDevice(topics.receipt)], subscribe: [upFilter, statusFilter, stateFilter] };
+    case OPERATOR:
+      return { publish: [anyDevice(topics.label)], subscribe: [...told, statusFilter, stateFilter] };
+    case DASHBOARD:
+      return { publish: [], subscribe: [statusFilter, stateFilter] };
+    default:
+      return {
+        publish: [topics.up(user), topics.status(user), topics.state(user)],
+        subscribe: [...told, topics.receipt(user), topics.label(user)],
+      };
   }
-  if (user === OPERATOR) return { publish: [anyDevice(topics.label)], subscribe: [...told, statusFilter] };
-  return {
-    publish: [topics.up(user), topics.status(user)],
-    subscribe: [...told, topics.receipt(user), topics.label(user)],
-  };
 }
 
 /** True when `user` may publish to `topic`, which holds no wildcard. */

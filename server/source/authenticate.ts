@@ -1,13 +1,13 @@
 /**
  * Who a client of the embedded broker is. The user's name comes from a certificate or from a checked password; the client id must be
  * that name, since whoever connects with a client id ends the connection that has it and gets its session (MQTT 3.1.1 §3.1.4).
- * An operator may add to the name: `operator/anything`. Names cannot hold a slash, so no board can be called so.
+ * Operators and dashboards may add to the name: `operator/anything`. Names cannot hold a slash, so no board can be called so.
  * Invariant: nobody is the aggregator but who comes over the aggregator's own listener with the secret of this start.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { AedesOptions, Client } from 'aedes';
 import type { Log } from '../../core/base/log.ts';
-import { AGGREGATOR, OPERATOR } from '../../core/wire/access.ts';
+import { AGGREGATOR, PEOPLE } from '../../core/wire/access.ts';
 import { isName } from '../../core/wire/topics.ts';
 import type { Proof } from './access-files.ts';
 import type { Attempts } from './attempts.ts';
@@ -92,7 +92,7 @@ export function createAuthenticator(parts: AuthenticateParts): Authenticator {
 /** The user that may come as this client, or why not. */
 function admitted(client: Client, name: string | null): string | Refusal {
   if (name === null || !isName(name) || name === AGGREGATOR) return REFUSAL.notAuthorized;
-  const isOwnId = client.id === name || (name === OPERATOR && client.id.startsWith(`${OPERATOR}/`));
+  const isOwnId = client.id === name || (PEOPLE.includes(name) && client.id.startsWith(`${name}/`));
   return isOwnId ? name : REFUSAL.identifier;
 }
 

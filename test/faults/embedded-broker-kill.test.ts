@@ -179,7 +179,7 @@ test(
     const folder = temporaryFolder(t);
     const { code, errors } = await startQqr(['server', 'run', '--listen', '0.0.0.0:0', '--state', folder]).ended;
     assert.equal(code, 78, errors);
-    assert.match(errors, /broker\.listen.*\[config-invalid\]\n.*passwordFile/);
+    assert.match(errors, /broker\.listen.*\[config-invalid\]\n.*usersFile/);
     assert.deepEqual(readdirSync(folder), []);
   },
 );

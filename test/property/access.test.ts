@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { matchesFilter } from '../../core/link/topic-filter.ts';
-import { AGGREGATOR, mayPublish, maySubscribe, OPERATOR } from '../../core/wire/access.ts';
+import { AGGREGATOR, DASHBOARD, mayPublish, maySubscribe, OPERATOR, PEOPLE } from '../../core/wire/access.ts';
 import { topics } from '../../core/wire/topics.ts';
 
 const RUNS = { numRuns: 2000 };
 const name = fc.stringMatching(/^[A-Za-z0-9._-]{1,8}$/);
-const board = name.filter((text) => text !== AGGREGATOR && text !== OPERATOR);
+const board = name.filter((text) => ![AGGREGATOR, ...PEOPLE].includes(text));
 const fleet = fc.constantFrom('default', 'a.b', 'up', 'x');
 
-const KINDS = ['up', 'status', 'receipt', 'label', 'round', 'global'] as const;
+const KINDS = ['up', 'status', 'state', 'receipt', 'label', 'round', 'global'] as const;
 const LEAVES = ['current', 'closed', 'model', 'prototypes', '+', '#', ''] as const;
 
 /** Topics and filters near those of the fleet: its own levels, names, wildcards, and anything. */
@@ -41,7 +41,7 @@ test('a board publishes as itself or not at all', () => {
     fc.property(attempt, ({ names: { fleet, me }, text }) => {
       if (!mayPublish(topics(fleet), me, text)) return;
       granted++;
-      assert.ok([topics(fleet).up(me), topics(fleet).status(me)].includes(text), text);
+      assert.ok([topics(fleet).up(me), topics(fleet).status(me), topics(fleet).state(me)].includes(text), text);
     }),
     RUNS,
   );
@@ -59,6 +59,7 @@ test("whatever a board may subscribe to brings nothing of another board's, and n
         t.up(me),
         t.up(other),
         t.status(other),
+        t.state(other),
         t.receipt(other),
         t.label(other),
         '$SYS/x',
@@ -86,7 +87,7 @@ test('a grant covers its filter: every topic that it can bring may be received',
           },
           topic,
         ] = pair;
-        for (const user of [me, AGGREGATOR, OPERATOR]) {
+        for (const user of [me, AGGREGATOR, ...PEOPLE]) {
           const canCome = !/[+#]/.test(topic) && matchesFilter(text, topic);
           if (canCome && maySubscribe(topics(fleet), user, text)) assert.ok(maySubscribe(topics(fleet), user, topic));
         }
@@ -100,7 +101,7 @@ test('what fleets live on is allowed', () => {
   fc.assert(
     fc.property(fleet, board, (fleetName, me) => {
       const t = topics(fleetName);
-      for (const topic of [t.up(me), t.status(me)]) assert.ok(mayPublish(t, me, topic));
+      for (const topic of [t.up(me), t.status(me), t.state(me)]) assert.ok(mayPublish(t, me, topic));
       const heard = [t.receipt(me), t.label(me), t.roundCurrent, t.roundClosed, t.globalModel, t.globalPrototypes];
       for (const topic of heard) assert.ok(maySubscribe(t, me, topic));
       const said = [t.receipt(me), t.roundCurrent, t.roundClosed, t.globalModel, t.globalPrototypes];
@@ -108,6 +109,7 @@ test('what fleets live on is allowed', () => {
       for (const filter of [t.upFilter, t.statusFilter]) assert.ok(maySubscribe(t, AGGREGATOR, filter));
       assert.ok(mayPublish(t, OPERATOR, t.label(me)) && maySubscribe(t, OPERATOR, t.statusFilter));
       assert.ok(!maySubscribe(t, OPERATOR, t.upFilter));
+      assert.ok(maySubscribe(t, DASHBOARD, t.stateFilter) && !maySubscribe(t, DASHBOARD, t.globalModel));
     }),
   );
 });

@@ -25,8 +25,8 @@ test('this machine is served without credentials, another one is not', () => {
   for (const listen of ['0.0.0.0:1883', '[::]:1883', '192.168.1.5:1883', 'hub.local:1883', '[::ffff:10.0.0.1]:1']) {
     const error = refusal({ listen });
     assert.equal(error.where, 'broker.listen');
-    assert.match(`${error.hint}`, /passwordFile.*tls.*anonymous/);
-    assert.ok(options({ listen, passwordFile: 'p' }));
+    assert.match(`${error.hint}`, /usersFile.*tls.*anonymous/);
+    assert.ok(options({ listen, usersFile: 'p' }));
     assert.ok(options({ listen, tls: { cert: 'c', key: 'k', ca: 'a' } }));
     assert.ok(options({ listen, anonymous: true }));
     refusal({ listen, tls: { cert: 'c', key: 'k' } }); // encrypted, and open to everybody
@@ -35,10 +35,10 @@ test('this machine is served without credentials, another one is not', () => {
 
 test('settings that contradict each other are refused', () => {
   const tls = { cert: 'c', key: 'k', ca: 'a' };
-  assert.equal(refusal({ passwordFile: 'p', tls }).where, 'broker.passwordFile');
-  assert.equal(refusal({ passwordFile: 'p', anonymous: true }).where, 'broker.anonymous');
+  assert.equal(refusal({ usersFile: 'p', tls }).where, 'broker.usersFile');
+  assert.equal(refusal({ usersFile: 'p', anonymous: true }).where, 'broker.anonymous');
   assert.equal(refusal({ tls: { cert: 'c', key: 'k', crl: 'r' } }).where, 'broker.tls.crl');
-  assert.equal(refusal({ url: 'mqtt://b', passwordFile: 'p' }).where, 'broker.url');
+  assert.equal(refusal({ url: 'mqtt://b', usersFile: 'p' }).where, 'broker.url');
   assert.ok(options({ url: 'mqtt://b', listen: '0.0.0.0:1883' })); // nothing listens
 });
 
