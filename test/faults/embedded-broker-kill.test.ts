@@ -9,7 +9,15 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { MqttClient } from 'mqtt';
 import { AppError, exitStatus } from '../../core/base/errors.ts';
-import { connectTo, listen, recordingLog, startBroker, temporaryFolder } from '../fixtures/embedded-broker.ts';
+import {
+  connectTo,
+  listen,
+  login,
+  recordingLog,
+  startBroker,
+  temporaryFolder,
+  writePasswords,
+} from '../fixtures/embedded-broker.ts';
 import { startQqr } from '../fixtures/qqr-process.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -183,3 +191,22 @@ test(
     assert.deepEqual(readdirSync(folder), []);
   },
 );
+
+test('SIGHUP: a user that was added can come, one that was taken away cannot stay', LIMIT, async (t) => {
+  const folder = temporaryFolder(t);
+  const users = join(folder, 'users');
+  writePasswords(users, ['ann']);
+  const state = join(folder, 'state');
+  const server = startQqr(['server', 'run', '--listen', '0.0.0.0:0', '--users', users, '--state', state]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const { url } = await server.logged('aggregator ready');
+  const reachable = String(url).replace('0.0.0.0', '127.0.0.1');
+  const ann = await connectTo(t, reachable, login('ann'));
+  const gone = new Promise<void>((resolve) => ann.once('close', () => resolve()));
+  await assert.rejects(connectTo(t, reachable, login('ben')));
+  writePasswords(users, ['ben']);
+  server.child.kill('SIGHUP');
+  await gone;
+  await connectTo(t, reachable, login('ben'));
+  await assert.rejects(connectTo(t, reachable, login('ann')));
+});
