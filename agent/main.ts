@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
+import { createCertificateWatch } from '../core/link/certificate-watch.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
@@ -61,6 +62,8 @@ export interface RunningAgent {
   readonly progress: (() => number) | null;
   /** For people: what is sampled, and what is failing. */
   status(): string;
+  /** Connects anew, with certificates, key and password as they are now. */
+  renewLink(): void;
   /** Stops everything; may be called twice. */
   stop(): Promise<void>;
 }
@@ -89,6 +92,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const sensor = live?.sensor ?? recordingOf(options.source);
     const modalities = windowModalities(sensor.header, config.window.seconds);
 
+    const watch = createCertificateWatch(config.link, clock, log);
+    undo.push(() => watch.stop());
+    await watch.start(running.signal);
     const transport = createMqttTransport(linkOptions(options, namesOf(modalities)));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
@@ -122,6 +128,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       traffic: () => transport.traffic(),
       progress: live?.progress ?? null,
       status: () => live?.status() ?? 'plays a recording',
+      renewLink: transport.reconnect,
       stop,
     };
   } catch (error) {
@@ -263,6 +270,7 @@ function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: 
     will: offlineWill(topicsOf(fleet), device, modalities),
     ...(link.username !== undefined && { username: link.username }),
     ...(link.password !== undefined && { password: link.password }),
+    files: link,
     keepaliveSeconds: link.keepaliveS,
     clock,
     random: jitter(device, 'link'),

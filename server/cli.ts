@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError, describeError } from '../core/base/errors.ts';
+import { onHangup } from '../core/base/hangup.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
@@ -37,6 +38,9 @@ interface RunLine {
   broker?: string;
   users?: string;
   anonymous?: boolean;
+  ca?: string;
+  cert?: string;
+  key?: string;
   state?: string;
   strategy?: string;
   boards?: string;
@@ -56,7 +60,10 @@ export function serverCommand(): Command {
     .description('Run an aggregator until its last round, or until interrupted.')
     .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
     .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
-    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
+    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT or mqtts://HOST:PORT')
+    .option('--ca <file>', "for mqtts://: CAs that may have signed the broker's certificate, PEM")
+    .option('--cert <file>', "for mqtts://: the aggregator's certificate, PEM; with --key")
+    .option('--key <file>', 'its private key, PEM, mode 0600')
     .option('--users <file>', 'users and passwords of the embedded broker, as mosquitto_passwd writes them')
     .option('--anonymous', 'let everybody in who reaches the embedded broker')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
@@ -110,15 +117,19 @@ async function run(line: RunLine): Promise<void> {
   const manager = createServiceManager(process.env, log);
   await manager.ready(`leads ${config.fleet}`);
   const interrupt = () => void manager.stopping().then(() => server.stop());
-  const reload = () =>
-    void server.reload().catch((error: unknown) => log.error({ error: describeError(error) }, 'files not read again'));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt).on('SIGHUP', reload);
+  const reload = () => {
+    server.renewLink();
+    server.reload().catch((error: unknown) => log.error({ error: describeError(error) }, 'files not read again'));
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const ignoreHangup = onHangup(process.stdin.isTTY, { reload, end: interrupt });
   try {
     const { complete } = await server.finished;
     if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt).off('SIGHUP', reload);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await server.stop();
+    ignoreHangup();
   }
 }
 
@@ -138,6 +149,9 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
         url: line.broker,
         usersFile: line.users,
         anonymous: line.anonymous,
+        ca: line.ca,
+        cert: line.cert,
+        key: line.key,
       }),
     },
     rounds: {

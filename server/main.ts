@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
+import { createCertificateWatch } from '../core/link/certificate-watch.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
@@ -18,7 +19,7 @@ import { embeddedOptionsFrom, warnWhenOpen } from './embedded-settings.ts';
 import type { FleetState } from './fleet-state.ts';
 import { createHoldout, type HoldoutWindows } from './holdout.ts';
 import type { RoundRecord } from './record.ts';
-import { createEmbeddedBroker } from './source/embedded.ts';
+import { createEmbeddedBroker, type OwnAccess } from './source/embedded.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 
 export interface ServerOptions {
@@ -41,6 +42,8 @@ export interface RunningServer {
   /** Reads the embedded broker's password file and certificates again. @throws AppError: all stay as they were. */
   reload(): Promise<void>;
   traffic(): ReturnType<Transport['traffic']>;
+  /** Connects anew to the broker, with certificates, key and password as they are now. */
+  renewLink(): void;
   /** Stops everything; may be called twice. */
   stop(): Promise<void>;
 }
@@ -76,10 +79,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await broker.start(running.signal);
     }
     const url = broker?.url() ?? (config.broker.url as string);
-    const transport = createMqttTransport({
-      ...linkOptions(config, url, clock, log),
-      ...broker?.ownAccess(),
-    });
+    const watch = createCertificateWatch(config.broker, clock, log);
+    undo.push(() => watch.stop());
+    await watch.start(running.signal);
+    const transport = createMqttTransport(linkOptions(config, broker?.ownAccess() ?? null, clock, log));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
@@ -100,24 +103,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await aggregator.start(running.signal);
     log.info({ url, fleet: config.fleet, strategy: strategy.settings.strategy }, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
+    const { traffic, reconnect: renewLink } = transport;
     const reload = async () => broker?.reload();
-    return { url, finished, currentGlobal, farewell, reload, traffic: () => transport.traffic(), stop };
+    return { url, finished, currentGlobal, farewell, traffic, renewLink, reload, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function linkOptions({ broker, fleet, seed }: ServerConfig, url: string, clock: Clock, log: Log) {
-  return {
-    url,
+/** To the broker of the settings, or by the embedded one's own door, which needs none of them. */
+function linkOptions({ broker, fleet, seed }: ServerConfig, own: OwnAccess | null, clock: Clock, log: Log) {
+  const access = own ?? {
+    url: broker.url as string,
     clientId: `qqr-server-${fleet}`,
-    clean: true,
-    startup: 'require' as const,
     ...(broker.username !== undefined && { username: broker.username }),
     ...(broker.password !== undefined && { password: broker.password }),
-    clock,
-    random: createRng(`${seed}/link`).next,
-    log,
+    files: broker,
   };
+  const random = createRng(`${seed}/link`).next;
+  return { ...access, clean: true, startup: 'require' as const, clock, random, log };
 }
