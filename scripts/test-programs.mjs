@@ -1,5 +1,5 @@
 /**
- * The two programs that some tests drive for real: the Mosquitto broker and a Chromium browser. Installed through
+ * The programs that some tests drive for real: the Mosquitto broker, OpenSSL and a Chromium browser. Installed through
  * apt-get where that needs no password; elsewhere the tests that want them are skipped with a reason.
  * Invariant: no broker is started, now or at the next boot (Debian's package would do both).
  */
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 const PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
+  { name: 'openssl', tests: 'the test of certificates against OpenSSL' },
   { name: 'chromium', tests: "the report's browser tests" },
 ];
 const EXTRA_FOLDERS = ['/usr/sbin', '/usr/local/sbin']; // not on every user's PATH
