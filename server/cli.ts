@@ -1,13 +1,14 @@
 /** `qqr server`: run an aggregator, look at a round, check a configuration. */
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
-import { AppError } from '../core/base/errors.ts';
+import { AppError, describeError } from '../core/base/errors.ts';
 import { onHangup } from '../core/base/hangup.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
 import { parseServerConfig, type ServerConfig, type ServerConfigInput, specFrom, strategyFrom } from './config.ts';
 import { deviceTable } from './device-table.ts';
+import { embeddedOptionsFrom } from './embedded-settings.ts';
 import { loadEvaluation } from './load-evaluation.ts';
 import { startServer, storePath } from './main.ts';
 import type { RoundRecord } from './record.ts';
@@ -25,7 +26,7 @@ Examples:
       broker and aggregator in one process; training starts when two boards are online
   qqr server run --broker mqtt://broker.local:1883 --config /etc/qqr/server.toml
       behind a broker that is there already
-  qqr server run --listen 0.0.0.0:1883 --strategy fedavg --rounds 50 --json
+  qqr server run --listen 0.0.0.0:1883 --users /etc/qqr/passwords --rounds 50 --json
       for boards on other machines; one JSON object per round on standard output
 `;
 
@@ -36,6 +37,8 @@ interface RunLine {
   config?: string;
   listen?: string;
   broker?: string;
+  users?: string;
+  anonymous?: boolean;
   ca?: string;
   cert?: string;
   key?: string;
@@ -62,6 +65,8 @@ export function serverCommand(): Command {
     .option('--ca <file>', "for mqtts://: CAs that may have signed the broker's certificate, PEM")
     .option('--cert <file>', "for mqtts://: the aggregator's certificate, PEM; with --key")
     .option('--key <file>', 'its private key, PEM, mode 0600')
+    .option('--users <file>', 'users and passwords of the embedded broker, as mosquitto_passwd writes them')
+    .option('--anonymous', 'let everybody in who reaches the embedded broker')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
     .option('--boards <n>', 'boards that must be online before a round opens (default: 1)')
@@ -102,6 +107,7 @@ export function serverCommand(): Command {
 async function run(line: RunLine): Promise<void> {
   const config = await configOf(line);
   strategyFrom(config); // what it refuses, it refuses before recordings are read
+  embeddedOptionsFrom(config);
   const log = createPinoLog('qqr-server', config.log.level);
   const { holdout } = config.evaluation;
   const evaluation =
@@ -119,8 +125,12 @@ async function run(line: RunLine): Promise<void> {
   const manager = createServiceManager(process.env, log);
   await manager.ready(`leads ${config.fleet}`);
   const interrupt = () => void manager.stopping().then(() => server.stop());
+  const reload = () => {
+    server.renewLink();
+    server.reload().catch((error: unknown) => log.error({ error: describeError(error) }, 'files not read again'));
+  };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const ignoreHangup = onHangup(process.stdin.isTTY, { reload: server.renewLink, end: interrupt });
+  const ignoreHangup = onHangup(process.stdin.isTTY, { reload, end: interrupt });
   try {
     const { complete } = await server.finished;
     if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
@@ -142,7 +152,15 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
     ...defined({ stateDir: line.state, seed: numberOf('--seed', line.seed) }),
     broker: {
       ...file.broker,
-      ...defined({ listen: line.listen, url: line.broker, ca: line.ca, cert: line.cert, key: line.key }),
+      ...defined({
+        listen: line.listen,
+        url: line.broker,
+        usersFile: line.users,
+        anonymous: line.anonymous,
+        ca: line.ca,
+        cert: line.cert,
+        key: line.key,
+      }),
     },
     rounds: {
       ...file.rounds,
@@ -207,5 +225,6 @@ async function checkConfig({ config: path, json }: { config: string; json?: bool
   const config = parseServerConfig(await readToml(path), path);
   const { settings } = strategyFrom(config);
   specFrom(config);
+  embeddedOptionsFrom(config);
   process.stdout.write(json ? `${JSON.stringify({ ...config, settings }, null, 2)}\n` : `${path}: ok\n`);
 }

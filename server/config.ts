@@ -23,6 +23,7 @@ import {
   MAX_TEXT_LENGTH,
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
+import { embeddedKeys } from './embedded-settings.ts';
 import type { RoundSettings } from './round-settings.ts';
 import { ROBUST_RULES } from './strategies/guard.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
@@ -139,6 +140,7 @@ export const serverConfigSchema = z.strictObject({
       ca: z.string().optional(),
       cert: z.string().optional(),
       key: z.string().optional(),
+      ...embeddedKeys,
     })
     .superRefine((broker, { addIssue }) =>
       checkLinkKeys(broker, (path, message) => addIssue({ code: 'custom', path: [path], message })),

@@ -15,14 +15,12 @@ import type { Network } from '../core/model/network.ts';
 import { topics } from '../core/wire/topics.ts';
 import { createAggregator, type Outcome } from './aggregator.ts';
 import { roundSettingsFrom, type ServerConfig, specFrom, strategyFrom } from './config.ts';
+import { embeddedOptionsFrom, warnWhenOpen } from './embedded-settings.ts';
 import type { FleetState } from './fleet-state.ts';
 import { createHoldout, type HoldoutWindows } from './holdout.ts';
 import type { RoundRecord } from './record.ts';
-import { createEmbeddedBroker, type EmbeddedBroker } from './source/embedded.ts';
+import { createEmbeddedBroker, type OwnAccess } from './source/embedded.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-
-/** Room for an MQTT packet's topic beside the payload. */
-const PACKET_HEADROOM_BYTES = 4096;
 
 export interface ServerOptions {
   readonly config: ServerConfig;
@@ -41,6 +39,8 @@ export interface RunningServer {
   currentGlobal(): FleetState;
   /** Resolves when every board has said goodbye. */
   farewell(): Promise<void>;
+  /** Reads the embedded broker's password file and certificates again. @throws AppError: all stay as they were. */
+  reload(): Promise<void>;
   traffic(): ReturnType<Transport['traffic']>;
   /** Connects anew to the broker, with certificates, key and password as they are now. */
   renewLink(): void;
@@ -65,14 +65,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const spec = specFrom(config);
     const strategy = strategyFrom(config);
+    const embedded = embeddedOptionsFrom(config);
     await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
       throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
     });
     const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
     undo.push(() => store.dispose());
 
-    const broker = config.broker.url === undefined ? embeddedBroker(config, log) : null;
+    const broker = config.broker.url === undefined ? createEmbeddedBroker({ ...embedded, clock, log }) : null;
     if (broker !== null) {
+      warnWhenOpen(config, log);
       undo.push(() => broker.stop());
       await broker.start(running.signal);
     }
@@ -80,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const watch = createCertificateWatch(config.broker, clock, log);
     undo.push(() => watch.stop());
     await watch.start(running.signal);
-    const transport = createMqttTransport(linkOptions(config, url, clock, log));
+    const transport = createMqttTransport(linkOptions(config, broker?.ownAccess() ?? null, clock, log));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
@@ -102,35 +104,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log.info({ url, fleet: config.fleet, strategy: strategy.settings.strategy }, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
     const { traffic, reconnect: renewLink } = transport;
-    return { url, finished, currentGlobal, farewell, traffic, renewLink, stop };
+    const reload = async () => broker?.reload();
+    return { url, finished, currentGlobal, farewell, traffic, renewLink, reload, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function embeddedBroker({ broker, limits }: ServerConfig, log: Log): EmbeddedBroker {
-  const [, host, port] = /^(.+):(\d+)$/.exec(broker.listen) as RegExpExecArray;
-  const maxPacketBytes = limits.maxUpdateBytes + PACKET_HEADROOM_BYTES;
-  return createEmbeddedBroker({
-    host: (host as string).replace(/^\[(.*)\]$/, '$1'),
-    port: Number(port),
-    maxPacketBytes,
-    log,
-  });
-}
-
-function linkOptions({ broker, fleet, seed }: ServerConfig, url: string, clock: Clock, log: Log) {
-  return {
-    url,
+/** To the broker of the settings, or by the embedded one's own door, which needs none of them. */
+function linkOptions({ broker, fleet, seed }: ServerConfig, own: OwnAccess | null, clock: Clock, log: Log) {
+  const access = own ?? {
+    url: broker.url as string,
     clientId: `qqr-server-${fleet}`,
-    clean: true,
-    startup: 'require' as const,
     ...(broker.username !== undefined && { username: broker.username }),
     ...(broker.password !== undefined && { password: broker.password }),
     files: broker,
-    clock,
-    random: createRng(`${seed}/link`).next,
-    log,
   };
+  const random = createRng(`${seed}/link`).next;
+  return { ...access, clean: true, startup: 'require' as const, clock, random, log };
 }

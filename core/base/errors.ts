@@ -21,7 +21,10 @@ export const ERROR_CODES = {
   'storage-full': { exit: 74, means: 'the disk has no room for a database' },
   'bus-no-answer': { exit: 74, means: 'a chip on the I2C bus does not answer' },
   'bus-hung': { exit: 74, means: 'the I2C bus is stuck: a transaction did not end' },
-  'state-in-use': { exit: 75, means: 'another agent runs with this state folder, or reads these sensors' },
+  'state-in-use': {
+    exit: 75,
+    means: 'another agent or aggregator runs with this state folder, or an agent reads these sensors',
+  },
   'timeout': { exit: 75, means: 'something did not happen in the time allowed; trying again may help' },
   'shape-mismatch': { exit: 76, means: 'board and aggregator do not agree on modalities, window or classes' },
   'link-untrusted': {

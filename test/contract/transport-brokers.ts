@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { Aedes } from 'aedes';
 import { systemClock } from '../../core/base/clock.ts';
+import { silentLog } from '../../core/base/log.ts';
 import type { LinkFiles } from '../../core/link/link-files.ts';
 import { createMemoryBroker, type MemoryLinkOptions } from '../../core/link/memory.ts';
 import { createMqttTransport } from '../../core/link/mqtt.ts';
 import type { Transport } from '../../core/link/transport.ts';
+import { createEmbeddedBroker } from '../../server/source/embedded.ts';
 import { createTestAuthority, type Issued } from '../fixtures/certificates.ts';
 
 export interface TestBroker {
@@ -134,7 +136,62 @@ export const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
   (program) => spawnSync(program, ['-h']).error === undefined,
 );
 
-/** Clients reach Mosquitto through a relay of their own, so that one connection can be cut. */
+/** Clients reach the broker on `port` through a relay each, so that one connection can be cut. */
+function relaysTo(port: number, files?: LinkFiles) {
+  const relays: ReturnType<typeof restartable>[] = [];
+  const cuts = new Map<string, () => void>();
+  return {
+    async transport(options: MemoryLinkOptions): Promise<Transport> {
+      const ends = new Set<Socket>();
+      const relay = restartable((near) => {
+        const far = connect(port, '127.0.0.1');
+        ends.add(near).add(far);
+        near.pipe(far).pipe(near);
+        const hangUp = () => {
+          near.destroy();
+          far.destroy();
+        };
+        for (const end of [near, far]) end.on('error', hangUp).on('close', hangUp);
+      });
+      cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
+      relays.push(relay);
+      const scheme = files === undefined ? 'mqtt' : 'mqtts';
+      return mqttLink(`${scheme}://127.0.0.1:${await relay.listen(0)}`, options, files);
+    },
+    cut: (clientId: string) => cuts.get(clientId)?.(),
+    async drop() {
+      for (const relay of relays) await relay.drop();
+    },
+  };
+}
+
+/** Ours, with its journal on disk: what it has kept is there when it is up again. */
+async function openEmbedded(): Promise<TestBroker> {
+  const folder = mkdtempSync(join(tmpdir(), 'qqr-broker-'));
+  const port = await freePort();
+  const relays = relaysTo(port);
+  const sessionDir = join(folder, 'broker');
+  const create = () =>
+    createEmbeddedBroker({ host: '127.0.0.1', port, maxPacketBytes: 2 ** 20, sessionDir, log: silentLog });
+  let broker = create();
+  const up = async () => {
+    broker = create();
+    await broker.start(new AbortController().signal);
+  };
+  await up();
+  return {
+    transport: relays.transport,
+    cut: relays.cut,
+    down: () => broker.stop(),
+    up,
+    async close() {
+      await relays.drop();
+      await broker.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
 async function openMosquitto(tls: Certificates | null = null): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'mosquitto-'));
   const port = await freePort();
@@ -148,8 +205,7 @@ async function openMosquitto(tls: Certificates | null = null): Promise<TestBroke
     `listener ${port} 127.0.0.1\n${access}\npersistence true\npersistence_location ${folder}/\nuser root\n`,
   );
   let child: ChildProcess | null = null;
-  const relays = new Map<string, ReturnType<typeof restartable>>();
-  const cuts = new Map<string, () => void>();
+  const relays = relaysTo(port, tls?.files);
 
   const up = async () => {
     child = spawn(MOSQUITTO as string, ['-c', config], { stdio: 'ignore' });
@@ -164,28 +220,12 @@ async function openMosquitto(tls: Certificates | null = null): Promise<TestBroke
   };
   await up();
   return {
-    async transport(options) {
-      const ends = new Set<Socket>();
-      const relay = restartable((near) => {
-        const far = connect(port, '127.0.0.1');
-        ends.add(near).add(far);
-        near.pipe(far).pipe(near);
-        const hangUp = () => {
-          near.destroy();
-          far.destroy();
-        };
-        for (const end of [near, far]) end.on('error', hangUp).on('close', hangUp);
-      });
-      cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
-      relays.set(`${options.clientId}/${relays.size}`, relay);
-      const scheme = tls === null ? 'mqtt' : 'mqtts';
-      return mqttLink(`${scheme}://127.0.0.1:${await relay.listen(0)}`, options, tls?.files);
-    },
-    cut: (clientId) => cuts.get(clientId)?.(),
+    transport: relays.transport,
+    cut: relays.cut,
     down,
     up,
     async close() {
-      for (const relay of relays.values()) await relay.drop();
+      await relays.drop();
       await down();
       rmSync(folder, { recursive: true });
       if (tls !== null) rmSync(tls.folder, { recursive: true });
@@ -227,6 +267,7 @@ export const BROKERS: readonly BrokerKind[] = [
   { name: 'memory', missing: null, open: openMemory },
   { name: 'mqtt.ts over aedes', missing: null, open: () => openAedes() },
   { name: 'mqtt.ts over aedes with TLS', missing: null, open: async () => openAedes(await makeCertificates()) },
+  { name: 'mqtt.ts over the embedded broker', missing: null, open: openEmbedded },
   { name: 'mqtt.ts over mosquitto', missing: NO_MOSQUITTO, open: () => openMosquitto() },
   {
     name: 'mqtt.ts over mosquitto with TLS',

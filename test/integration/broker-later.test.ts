@@ -38,7 +38,7 @@ test('a board that starts before its broker buffers its stream and joins when th
 
   const config = fleetConfig(plan, options, 1, join(folder, 'server'));
   const server = await startServer({
-    config: { ...config, broker: { listen: `127.0.0.1:${port}` } },
+    config: { ...config, broker: { ...config.broker, listen: `127.0.0.1:${port}` } },
     clock: systemClock,
     log: silentLog,
     evaluation: null,

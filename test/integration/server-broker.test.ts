@@ -15,7 +15,7 @@ import { parseServerConfig, specFrom } from '../../server/config.ts';
 import { type RunningServer, startServer } from '../../server/main.ts';
 import type { RoundRecord } from '../../server/record.ts';
 import { createEmbeddedBroker } from '../../server/source/embedded.ts';
-import { createPacketScanner } from '../../server/source/limit-packets.ts';
+import { createPacketScanner } from '../../server/source/packet-scanner.ts';
 import { readArchivedRound } from '../../server/store/archive.ts';
 import { answerTo, createScriptedBoard } from '../fixtures/scripted-board.ts';
 
@@ -118,7 +118,8 @@ test('the scanner follows packets however they are cut', () => {
   };
   const stream = [...packet(0), ...packet(5), ...packet(300), ...packet(127), ...packet(301)];
   for (let size = 1; size < stream.length; size += 7) {
-    const exceeds = createPacketScanner(300);
+    const scan = createPacketScanner({ maxBytes: 300, maxFirstBytes: 300 });
+    const exceeds = (chunk: Uint8Array) => scan(chunk, 100).isTooLarge;
     let at = 0;
     while (at < stream.length && !exceeds(Uint8Array.from(stream.slice(at, at + size)))) at += size;
     const lastHeaderEnd = stream.length - 301;
