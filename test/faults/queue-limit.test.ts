@@ -2,14 +2,14 @@
  * Mosquitto with its default queue of 1000 messages, the aggregator away, 100 boards that each send 30 updates: the broker acknowledges
  * all 3000 and drops most of them. In between everything is switched off. Boards are real sessions over real databases, the aggregator is the real one.
  * Of a board's 30 updates one is of the round that is still open when the aggregator is back: it must count. Rounds 1 to 29 have closed
- * without the others, which is told to the board, once for each: no update may vanish without a verdict.
+ * without the others. Where late updates count, they all do; where not, each board is told so, once for each: no update may vanish.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type AgentStore, openAgentStore } from '../../agent/store/agent-store.ts';
 import { createSession, type RoundTrainer } from '../../agent/sync/session.ts';
 import { systemClock } from '../../core/base/clock.ts';
@@ -23,6 +23,7 @@ import { topics } from '../../core/wire/topics.ts';
 import { createAggregator } from '../../server/aggregator.ts';
 import { describeRound } from '../../server/describe-round.ts';
 import { firstGlobal } from '../../server/next-global.ts';
+import type { RoundSettings } from '../../server/round-settings.ts';
 import type { RoundStore } from '../../server/store/round-store.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
 import { createStrategy } from '../../server/strategies/registry.ts';
@@ -46,12 +47,51 @@ const SETTINGS = {
   quorum: 1,
   deadlineMs: 0,
   evaluateEvery: 1,
+  lateRounds: 0,
   limits: DEFAULT_LIMITS,
+  maxBoards: BOARDS,
+  updatesPerMinute: 0,
 };
 
 test(`3000 updates through a broker that drops two of three: each gets its verdict, those of the open round count (seed ${SEED})`, {
   skip: MOSQUITTO_MISSING ?? false,
 }, async (t) => {
+  const { boards, store, devices, delivered } = await returnAfterTheNight(t, SETTINGS);
+  await until(() => boards.every((board) => board.pending().length === 0));
+  const verdict = { outcome: 'counted', reason: '', count: 1 };
+  const late = { outcome: 'rejected', reason: 'late', count: ROUNDS - 1 };
+  boards.forEach((board, i) => void assert.deepEqual(board.settled(), [verdict, late], devices[i]));
+  assert.deepEqual(
+    store.counted(ROUNDS).map(({ device, seq }) => [device, seq]),
+    devices.map((device) => [device, ROUNDS]),
+  );
+  for (let round = 1; round < ROUNDS; round++) assert.equal(store.counted(round).length, 0, `round ${round}`);
+  const refused = [ROUNDS, ROUNDS + 1].map((round) => store.rejections(round));
+  assert.ok(refused.every((reasons) => Object.keys(reasons).every((reason) => reason === 'late')));
+  const told = refused.reduce((sum, { late: count = 0 }) => sum + count, 0);
+  t.diagnostic(
+    `the broker kept ${delivered} of ${BOARDS * ROUNDS} for a lasting session; counted ${BOARDS}, late ${BOARDS * (ROUNDS - 1)} ` +
+      `(${told} refusals; the rest was settled by round/closed), without a verdict 0`,
+  );
+});
+
+test(`the same where late updates count: all 3000 do, once (seed ${SEED})`, {
+  skip: MOSQUITTO_MISSING ?? false,
+}, async (t) => {
+  const { store, devices, delivered } = await returnAfterTheNight(t, { ...SETTINGS, lateRounds: 2 * ROUNDS });
+  const all = devices.flatMap((device) =>
+    Array.from({ length: ROUNDS }, (_, i) => ({ device, round: i + 1, seq: i + 1 })),
+  );
+  await until(() => all.every((key) => store.isCounted(key)));
+  assert.deepEqual(store.rejections(ROUNDS), {});
+  assert.deepEqual(store.rejections(ROUNDS + 1), {});
+  t.diagnostic(
+    `the broker kept ${delivered} of ${BOARDS * ROUNDS} for a lasting session; counted ${all.length}, refused 0`,
+  );
+});
+
+/** Boards send everything while the aggregator is away, everything is switched off, and on again. */
+async function returnAfterTheNight(t: TestContext, settings: RoundSettings) {
   const folder = mkdtempSync(join(tmpdir(), 'qqr-queue-'));
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   t.after(async () => {
@@ -82,26 +122,11 @@ test(`3000 updates through a broker that drops two of three: each gets its verdi
   const store = openSqliteStore(join(folder, 'rounds.sqlite'), TINY_SPEC, 'normal');
   undo.push(() => store.dispose());
   seedRounds(store, devices);
-  undo.push(await startAggregator(store, mosquitto.url));
+  undo.push(await startAggregator(store, mosquitto.url, settings));
   const morning = await start();
   undo.push(() => Promise.all(morning.map((stop) => stop())));
-  await until(() => boards.every((board) => board.pending().length === 0));
-  const verdict = { outcome: 'counted', reason: '', count: 1 };
-  const late = { outcome: 'rejected', reason: 'late', count: ROUNDS - 1 };
-  boards.forEach((board, i) => void assert.deepEqual(board.settled(), [verdict, late], devices[i]));
-  assert.deepEqual(
-    store.counted(ROUNDS).map(({ device, seq }) => [device, seq]),
-    devices.map((device) => [device, ROUNDS]),
-  );
-  for (let round = 1; round < ROUNDS; round++) assert.equal(store.counted(round).length, 0, `round ${round}`);
-  const refused = [ROUNDS, ROUNDS + 1].map((round) => store.rejections(round));
-  assert.ok(refused.every((reasons) => Object.keys(reasons).every((reason) => reason === 'late')));
-  const told = refused.reduce((sum, { late: count = 0 }) => sum + count, 0);
-  t.diagnostic(
-    `the broker kept ${delivered} of ${acknowledged.size} for a lasting session; counted ${BOARDS}, late ${BOARDS * (ROUNDS - 1)} ` +
-      `(${told} refusals; the rest was settled by round/closed), without a verdict 0`,
-  );
-});
+  return { boards, store, devices, delivered };
+}
 
 /** A session that outlives its client, in the aggregator's name: the queue that the broker's limit is about. */
 async function leaveSession(url: string): Promise<void> {
@@ -182,10 +207,10 @@ async function startBoard(
 }
 
 /** Returns what stops it. */
-async function startAggregator(store: RoundStore, url: string): Promise<() => Promise<void>> {
+async function startAggregator(store: RoundStore, url: string, settings: RoundSettings): Promise<() => Promise<void>> {
   const transport = link(url, AGGREGATOR, true);
   const aggregator = createAggregator({
-    config: SETTINGS,
+    config: settings,
     spec: TINY_SPEC,
     strategy: STRATEGY,
     store,
@@ -215,11 +240,11 @@ function seedRounds(store: RoundStore, asked: readonly string[]): void {
     const kind = round === 0 ? ('statistics' as const) : ('training' as const);
     const open = { round, kind, modelVersion: Math.max(0, round - 1), asked };
     store.open(open);
-    const facts = { open, version: round, updates: [], rejected: {}, durationMs: 0, evaluation: null };
+    const facts = { open, version: round, updates: [], taken: [], rejected: {}, durationMs: 0, evaluation: null };
     store.close({
       record: describeRound(facts, TINY_SPEC),
       global: { ...first, version: round, normalization },
-      devices: [],
+      boards: [],
     });
   }
   store.open({ round: ROUNDS, kind: 'training', modelVersion: ROUNDS - 1, asked });
