@@ -138,7 +138,9 @@ function planOf(
   { config, spec, strategy }: RoundParts,
 ): RoundPlan {
   const { round, kind, modelVersion } = about;
-  return { round, kind, modelVersion, deadlineMs: config.deadlineMs, spec, settings: strategy.settings };
+  const { deadlineMs, limits } = config;
+  const maxUpdateBytes = limits.maxPayloadBytes;
+  return { round, kind, modelVersion, deadlineMs, spec, settings: strategy.settings, maxUpdateBytes };
 }
 
 function isBeyondLast(round: number, { maxRounds }: RoundSettings): boolean {

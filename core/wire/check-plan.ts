@@ -26,7 +26,7 @@ const PROTOTYPE_CODES = ['affine', 'stochastic'] as const satisfies readonly Pro
 
 /** Refuses 'malformed' for unknown words and missing parts, 'out-of-range' for numbers out of bounds. */
 export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
-  const { round, modelVersion, deadlineMs } = message;
+  const { round, modelVersion, deadlineMs, maxUpdateBytes } = message;
   const kind = KINDS.find((known) => known === message.kind);
   if (kind === undefined) return refuse('malformed', 'an unknown kind of round');
   if (message.spec === undefined || message.settings === undefined)
@@ -35,7 +35,8 @@ export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
   if (!spec.ok) return spec;
   const settings = toSettings(message.settings);
   if (!settings.ok) return settings;
-  return { ok: true, value: { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value } };
+  const value = { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value };
+  return { ok: true, value: maxUpdateBytes === 0 ? value : { ...value, maxUpdateBytes } };
 }
 
 function toSpec(message: pb.ModelSpec): Decoded<ModelSpec> {

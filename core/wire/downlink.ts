@@ -16,6 +16,8 @@ export interface RoundPlan {
   readonly deadlineMs: number;
   readonly spec: ModelSpec;
   readonly settings: TrainSettings;
+  /** Largest update that is taken, bytes; without it MAX_PAYLOAD_BYTES. */
+  readonly maxUpdateBytes?: number;
 }
 
 /** `global/model` (retained): the whole model at one version. */

@@ -59,9 +59,10 @@ export function encodeStatus(status: DeviceStatus): Uint8Array {
 }
 
 export function encodeRoundPlan(plan: RoundPlan): Uint8Array {
-  const { spec, settings, ...rest } = plan;
+  const { spec, settings, maxUpdateBytes = 0, ...rest } = plan;
   return binary(pb.RoundPlanSchema, {
     ...rest,
+    maxUpdateBytes,
     protocol: PROTOCOL,
     spec: create(pb.ModelSpecSchema, {
       modalities: spec.modalities.map((m) => create(pb.ModalitySpecSchema, { ...m, channels: [...m.channels] })),

@@ -37,6 +37,7 @@ function scene(t: TestContext, random: () => number, path = temporaryPath(t)): S
     onState(listener) {
       onState = listener;
     },
+    reconnect: () => undefined,
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     async publish(_topic, payload) {
       sent.push({ atMs: clock.nowMs(), payload: Number(payload[0]) });
@@ -51,6 +52,8 @@ function scene(t: TestContext, random: () => number, path = temporaryPath(t)): S
     clock,
     random,
     resend: RESEND,
+    outboxBytes: 1000,
+    onSent: () => undefined,
     onSettled: () => undefined,
     log: silentLog,
   });
