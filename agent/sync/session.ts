@@ -44,7 +44,7 @@ export interface SessionParts {
   readonly log: Log;
   /** Default 5 s doubling to 5 min. */
   readonly resend?: BackoffOptions;
-  /** After so long without news the retained messages are asked for again. Default 5 min. */
+  /** After so long without news the board says again that it is there, and asks for the retained messages. Default 5 min. */
   readonly refreshMs?: number;
   /** An update was sent and the aggregator says nothing for so long: the connection is replaced. 0: never. Default 10 min. */
   readonly silenceMs?: number;
@@ -106,7 +106,8 @@ export function createSession(parts: SessionParts): Session {
   let running: Promise<unknown> = Promise.resolve();
 
   async function run(signal: AbortSignal): Promise<void> {
-    await converse(receiver, rounds, publisher, wakeup, parts, signal);
+    const sayHello = () => announce(state, 1); // its first one may have been lost on the way
+    await converse(receiver, rounds, publisher, wakeup, sayHello, parts, signal);
     state = 'finished';
     await announce(state, FAREWELL_ATTEMPTS);
     log.info({ device: parts.device, round: receiver.plan()?.round }, 'session finished');
@@ -144,6 +145,7 @@ async function converse(
   rounds: RoundRunner,
   publisher: Publisher,
   wakeup: Wakeup,
+  sayHello: () => Promise<void>,
   { log, refreshMs = REFRESH_MS }: Pick<SessionParts, 'log' | 'refreshMs'>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -160,6 +162,7 @@ async function converse(
     }
     if ((await wakeup.sleep(signal, refreshMs)) === 'woken') continue;
     try {
+      await sayHello();
       await receiver.refresh();
     } catch (error) {
       log.debug({ error: String(error) }, 'no news could be asked for');
