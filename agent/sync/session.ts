@@ -96,9 +96,11 @@ export function createSession(parts: SessionParts): Session {
     onReceipt: outcome.orFail(publisher.onReceipt),
     onClosed: outcome.orFail(publisher.onClosed),
     onChange() {
-      const round = receiver.plan()?.round ?? -1;
-      publisher.atRound(round, receiver.plan()?.maxUpdateBytes);
-      rounds.atRound(round);
+      const plan = receiver.plan();
+      if (plan !== null) {
+        publisher.atRound(plan.kind === 'finished' ? plan.round + 1 : plan.round, plan.maxUpdateBytes);
+        rounds.atRound(plan.round);
+      }
       wakeup.wake();
     },
   });
