@@ -172,8 +172,8 @@ test('round/closed of the last round is lost: the end of the run makes the board
   const board = await startBoard(t, broker);
   await aggregator.openRound(planFor(0));
   await eventually(() => (board.store.pending()[0]?.receipt ?? null) !== null);
+  await aggregator.openRound(planFor(0, 'finished'));
   await aggregator.closeRound({ silently: true });
-  await aggregator.openRound({ ...planFor(0, 'finished') });
   await eventually(() => board.store.pending().length === 0);
   assert.deepEqual(settledSum(board), { counted: 1 });
 });
