@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { openAgentStore } from '../../agent/store/agent-store.ts';
 import { createLinkWatchdog } from '../../agent/sync/link-watchdog.ts';
 import { createSession } from '../../agent/sync/session.ts';
 import { systemClock } from '../../core/base/clock.ts';
 import { silentLog } from '../../core/base/log.ts';
 import { createMqttTransport } from '../../core/link/mqtt.ts';
-import { openAgentStore } from '../../agent/store/agent-store.ts';
 import { committingTrainer, databasePath, eventually, planFor, TOPICS } from '../fixtures/fake-fleet.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 
@@ -109,50 +109,50 @@ function answersTo(packet: Uint8Array): Uint8Array[] {
   return answers;
 }
 
-test(
-  'over TCP: a broker that acknowledges all and delivers nothing gets another connection, again and again',
-  { timeout: 30_000 },
-  async (t) => {
-    let connections = 0;
-    const server = createServer((socket) => {
-      connections++;
-      socket.on('error', () => undefined).on('data', (data) => answersTo(data).forEach((answer) => void socket.write(answer)));
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    t.after(() => server.close());
-    const store = openAgentStore(databasePath(t));
-    await committingTrainer(store).runRound(planFor(0), { version: 0 } as never, new AbortController().signal);
-    const transport = createMqttTransport({
-      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      clientId: 'board-1',
-      clean: false,
-      startup: 'retry',
-      backoff: { baseMs: 5, capMs: 20 },
-      clock: systemClock,
-      random: () => 0.5,
-    });
-    const session = createSession({
-      transport,
-      topics: TOPICS,
-      device: 'board-1',
-      modalities: ['acc', 'gyr'],
-      store,
-      trainer: committingTrainer(store),
-      clock: systemClock,
-      random: () => 0.5,
-      log: silentLog,
-      resend: { baseMs: 20, capMs: 40 },
-      refreshMs: 100,
-      silenceMs: 100,
-    });
-    await transport.start(new AbortController().signal);
-    await session.start(new AbortController().signal);
-    await eventually(() => connections >= 4);
-    assert.ok(session.reconnects() >= 3);
-    assert.equal(store.outgoing().length, 1, 'what was acknowledged and not answered for is kept');
-    await session.stop();
-    await transport.stop();
-    store.close();
-  },
-);
+test('over TCP: a broker that acknowledges all and delivers nothing gets another connection, again and again', {
+  timeout: 30_000,
+}, async (t) => {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket
+      .on('error', () => undefined)
+      .on('data', (data) => answersTo(data).forEach((answer) => void socket.write(answer)));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const store = openAgentStore(databasePath(t));
+  await committingTrainer(store).runRound(planFor(0), { version: 0 } as never, new AbortController().signal);
+  const transport = createMqttTransport({
+    url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    clientId: 'board-1',
+    clean: false,
+    startup: 'retry',
+    backoff: { baseMs: 5, capMs: 20 },
+    clock: systemClock,
+    random: () => 0.5,
+  });
+  const session = createSession({
+    transport,
+    topics: TOPICS,
+    device: 'board-1',
+    modalities: ['acc', 'gyr'],
+    store,
+    trainer: committingTrainer(store),
+    clock: systemClock,
+    random: () => 0.5,
+    log: silentLog,
+    resend: { baseMs: 20, capMs: 40 },
+    refreshMs: 100,
+    silenceMs: 100,
+  });
+  await transport.start(new AbortController().signal);
+  await session.start(new AbortController().signal);
+  await eventually(() => connections >= 4);
+  assert.ok(session.reconnects() >= 3);
+  assert.equal(store.outgoing().length, 1, 'what was acknowledged and not answered for is kept');
+  await session.stop();
+  await transport.stop();
+  store.close();
+});

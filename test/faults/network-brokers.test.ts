@@ -9,7 +9,12 @@ import { systemClock } from '../../core/base/clock.ts';
 import type { MemoryLinkOptions } from '../../core/link/memory.ts';
 import { createMqttTransport } from '../../core/link/mqtt.ts';
 import { createRng } from '../../core/math/rng.ts';
-import { BROKER_PROGRAMS, type BrokerProcess, type BrokerProgram, startBrokerProcess } from '../fixtures/broker-process.ts';
+import {
+  BROKER_PROGRAMS,
+  type BrokerProcess,
+  type BrokerProgram,
+  startBrokerProcess,
+} from '../fixtures/broker-process.ts';
 import { createDeliveryFleet, type DeliveryFleet, type DeliveryOptions } from '../fixtures/delivery-fleet.ts';
 import { eventually } from '../fixtures/fake-fleet.ts';
 import { type FaultyRelay, startFaultyRelay } from '../fixtures/faulty-relay.ts';
@@ -87,55 +92,67 @@ for (const program of BROKER_PROGRAMS) {
       conclude(t, fleet, { kills: rounds });
     });
 
-    test('stopped for three keepalives with its sockets open: links give it up, and all is settled afterwards', LIMIT, async (t) => {
-      const gate = holder();
-      const { broker, relay, fleet } = await scene(t, program, { boards: 3, rounds: 3, onPlan: gate.pass });
-      await eventually(() => gate.waiting() === 3);
-      const before = relay.counts().connections;
-      broker.freeze();
-      gate.open();
-      await systemClock.sleep(3000 * KEEPALIVE_S);
-      broker.thaw();
-      await eventually(fleet.isSettled);
-      const connections = relay.counts().connections - before;
-      assert.ok(connections >= 3, 'each board has replaced its connection');
-      conclude(t, fleet, { connections });
-    });
+    test(
+      'stopped for three keepalives with its sockets open: links give it up, and all is settled afterwards',
+      LIMIT,
+      async (t) => {
+        const gate = holder();
+        const { broker, relay, fleet } = await scene(t, program, { boards: 3, rounds: 3, onPlan: gate.pass });
+        await eventually(() => gate.waiting() === 3);
+        const before = relay.counts().connections;
+        broker.freeze();
+        gate.open();
+        await systemClock.sleep(3000 * KEEPALIVE_S);
+        broker.thaw();
+        await eventually(fleet.isSettled);
+        const connections = relay.counts().connections - before;
+        assert.ok(connections >= 3, 'each board has replaced its connection');
+        conclude(t, fleet, { connections });
+      },
+    );
 
     for (const direction of ['up', 'down'] as const) {
-      test(`half-open, ${direction}: what goes ${direction} is swallowed in silence, and the link is given up`, LIMIT, async (t) => {
-        const gate = holder();
-        // Boards send again more often than a keepalive: that must not put off the pings that find the link dead.
-        const { relay, fleet } = await scene(t, program, { boards: 2, rounds: 3, onPlan: gate.pass }, 400);
-        await eventually(() => gate.waiting() === 2);
-        let lost = 0;
-        for (const { transport } of fleet.boards) transport.onState((isUp) => void (isUp || lost++));
-        relay.swallow([direction]);
-        gate.open(); // both boards send into it
-        const sinceMs = performance.now();
-        await eventually(() => lost >= 2);
-        const foundMs = Math.round(performance.now() - sinceMs);
-        assert.ok(foundMs < 3000 * KEEPALIVE_S, `found after ${foundMs} ms; one and a half keepalives are enough`);
-        relay.swallow([]);
-        await eventually(fleet.isSettled);
-        conclude(t, fleet, { foundMs });
-      });
+      test(
+        `half-open, ${direction}: what goes ${direction} is swallowed in silence, and the link is given up`,
+        LIMIT,
+        async (t) => {
+          const gate = holder();
+          // Boards send again more often than a keepalive: that must not put off the pings that find the link dead.
+          const { relay, fleet } = await scene(t, program, { boards: 2, rounds: 3, onPlan: gate.pass }, 400);
+          await eventually(() => gate.waiting() === 2);
+          let lost = 0;
+          for (const { transport } of fleet.boards) transport.onState((isUp) => void (isUp || lost++));
+          relay.swallow([direction]);
+          gate.open(); // both boards send into it
+          const sinceMs = performance.now();
+          await eventually(() => lost >= 2);
+          const foundMs = Math.round(performance.now() - sinceMs);
+          assert.ok(foundMs < 3000 * KEEPALIVE_S, `found after ${foundMs} ms; one and a half keepalives are enough`);
+          relay.swallow([]);
+          await eventually(fleet.isSettled);
+          conclude(t, fleet, { foundMs });
+        },
+      );
     }
 
-    test('a slow, jittery line that stands still now and then, and a broker that refuses for a while', LIMIT, async (t) => {
-      const { relay, fleet } = await scene(t, program, { boards: 2, rounds: 3 });
-      relay.setLine({ latencyMs: 40, jitterMs: 60, bytesPerSecond: 20_000 });
-      await eventually(() => closedRounds(fleet) >= 1);
-      relay.hold();
-      await systemClock.sleep(300);
-      relay.resume();
-      relay.refuse(true);
-      relay.cut();
-      await systemClock.sleep(500);
-      relay.refuse(false);
-      await eventually(fleet.isSettled);
-      conclude(t, fleet);
-    });
+    test(
+      'a slow, jittery line that stands still now and then, and a broker that refuses for a while',
+      LIMIT,
+      async (t) => {
+        const { relay, fleet } = await scene(t, program, { boards: 2, rounds: 3 });
+        relay.setLine({ latencyMs: 40, jitterMs: 60, bytesPerSecond: 20_000 });
+        await eventually(() => closedRounds(fleet) >= 1);
+        relay.hold();
+        await systemClock.sleep(300);
+        relay.resume();
+        relay.refuse(true);
+        relay.cut();
+        await systemClock.sleep(500);
+        relay.refuse(false);
+        await eventually(fleet.isSettled);
+        conclude(t, fleet);
+      },
+    );
 
     test(`cut at ${CUTS} places of an exchange, from the first byte of CONNECT to the receipt`, LIMIT, async (t) => {
       const rng = createRng(`cuts/${SEED}`);
@@ -160,7 +177,9 @@ for (const program of BROKER_PROGRAMS) {
       const { fleet } = setup;
       const round0 = closedRounds(fleet);
       await eventually(() => fleet.committed.size > round0);
-      await eventually(() => fleet.boards.every(({ store }) => store.outgoing().every(({ receipt }) => receipt !== null)));
+      await eventually(() =>
+        fleet.boards.every(({ store }) => store.outgoing().every(({ receipt }) => receipt !== null)),
+      );
       lengths.push(passed() - sinceBytes);
       await eventually(fleet.isSettled);
       assert.ok(cuts.length >= CUTS - 1, `${cuts.length} cuts`);
