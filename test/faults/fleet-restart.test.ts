@@ -30,10 +30,15 @@ for (const program of BROKER_PROGRAMS) {
     await fleet.loseBroker();
     await eventually(() => backAtMs.up() === 0);
     await systemClock.sleep(AWAY_MS);
-    const sinceMs = performance.now();
     await fleet.bringBack();
+    const sinceMs = performance.now();
     await eventually(() => backAtMs.all().length === BOARDS);
-    const delaysMs = backAtMs.all().map((ms) => ms - sinceMs);
+    // When they came, not when a busy broker had served them: the aggregator is one of them.
+    const delaysMs = fleet
+      .acceptedAtMs()
+      .filter((ms) => ms >= sinceMs)
+      .slice(0, BOARDS + 1)
+      .map((ms) => ms - sinceMs);
     await eventually(fleet.isSettled);
     const { counted, late } = fleet.judge();
     assert.equal(counted + late, fleet.committed.size);
@@ -48,7 +53,7 @@ for (const program of BROKER_PROGRAMS) {
     assert.ok(Math.max(...histogram) <= 0.5 * BOARDS, `reconnects in slots of ${slotMs} ms: ${histogram}`);
     assert.ok(histogram.filter((count) => count > 0).length >= 4, `reconnects in slots of ${slotMs} ms: ${histogram}`);
     const sendsPerUpdate = fleet.sends() / fleet.committed.size;
-    assert.ok(sendsPerUpdate < 2.5, `${sendsPerUpdate} sends an update`);
+    assert.ok(sendsPerUpdate < 2, `${sendsPerUpdate} sends an update`);
     t.diagnostic(
       JSON.stringify({
         boards: BOARDS,
@@ -90,11 +95,12 @@ async function startFleet(t: Parameters<typeof createDeliveryFleet>[0], program:
       return link;
     },
     round: { deadlineMs: 60_000, quorum: 0.9 },
-    session: { resend: { baseMs: 1000, capMs: 10_000 }, refreshMs: 3000 },
+    session: { resend: { baseMs: 5000, capMs: 10_000 }, refreshMs: 3000 },
   });
   return {
     fleet: {
       ...fleet,
+      acceptedAtMs: () => relay.acceptedAtMs,
       async loseBroker() {
         back.clear();
         relay.refuse(true);
