@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { AppError, errorFields } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type BackoffOptions, backoffMs } from '../base/retry.ts';
+import { answered } from './answered.ts';
 import { openBrokerSocket } from './broker-socket.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { linkError } from './link-error.ts';
@@ -65,7 +66,7 @@ const SLOWEST_BYTES_PER_MS = 1;
 const BACKOFF: BackoffOptions = { baseMs: 500, capMs: 60_000 };
 
 export function createMqttTransport(options: MqttOptions): Transport {
-  const { url, clientId, startup, log = silentLog } = options;
+  const { url, clientId, startup, ackTimeoutMs = ACK_TIMEOUT_MS, clock, log = silentLog } = options;
   const inbox = createInbox(log);
   const meter = createTrafficMeter();
   const openSecrets = new Set<string>(); // warned of
@@ -116,7 +117,8 @@ export function createMqttTransport(options: MqttOptions): Transport {
       if (current === null) throw linkError(new Error('not connected'), url);
       const { client, lost } = current;
       const sent = client.publishAsync(topic, Buffer.from(payload), { qos, retain });
-      await answered(sent, `PUBACK for ${topic}`, lost, options, payload.length / SLOWEST_BYTES_PER_MS);
+      const limitMs = ackTimeoutMs + Math.round(payload.length / SLOWEST_BYTES_PER_MS);
+      await answered(sent, `PUBACK for ${topic}`, lost, { url, clock, limitMs });
     },
     async subscribe(filter, handler) {
       inbox.listen(filter, handler);
@@ -197,38 +199,14 @@ function receive(client: MqttClient, inbox: Inbox, lost: AbortSignal): void {
 }
 
 async function requestFilter({ client, lost }: Connection, filter: string, options: MqttOptions): Promise<void> {
-  const granted = await answered(client.subscribeAsync(filter, { qos: 1 }), `SUBACK for ${filter}`, lost, options);
+  const { url, clock, ackTimeoutMs: limitMs = ACK_TIMEOUT_MS } = options;
+  const asked = client.subscribeAsync(filter, { qos: 1 });
+  const granted = await answered(asked, `SUBACK for ${filter}`, lost, { url, clock, limitMs });
   if (granted.every(({ qos }) => qos <= 2)) return;
   throw new AppError('link-unavailable', `the broker refuses the subscription ${filter}`, {
-    where: options.url,
+    where: url,
     hint: "Allow this user to read the topic in the broker's access list.",
   });
-}
-
-/** Waits for the broker's answer, the loss of the connection or the time limit, whichever comes first. */
-async function answered<T>(
-  answer: Promise<T>,
-  what: string,
-  lost: AbortSignal,
-  { url, clock, ackTimeoutMs = ACK_TIMEOUT_MS }: MqttOptions,
-  wayMs = 0,
-): Promise<T> {
-  const over = new AbortController();
-  const stopWaiting = () => over.abort();
-  lost.addEventListener('abort', stopWaiting, { once: true });
-  if (lost.aborted) stopWaiting();
-  const limitMs = ackTimeoutMs + Math.round(wayMs);
-  const tooLate = clock.sleep(limitMs, over.signal).then(() => {
-    throw new AppError('timeout', `no ${what} within ${limitMs} ms`, { where: url });
-  });
-  try {
-    return await Promise.race([answer, tooLate]);
-  } catch (error) {
-    throw lost.aborted ? lost.reason : linkError(error, url);
-  } finally {
-    lost.removeEventListener('abort', stopWaiting);
-    over.abort();
-  }
 }
 
 /**
