@@ -89,6 +89,8 @@ export const agentConfigSchema = z.strictObject({
       maxAgeDays: z.number().min(0.01).max(3650).default(30),
       /** At the cap: make room, or keep what there is and store nothing new. */
       policy: z.enum(['drop-oldest', 'stop']).default('drop-oldest'),
+      /** Updates that wait for the aggregator, together, MB; beyond it the oldest are set aside. */
+      outboxMb: z.number().min(1).max(1000).default(16),
     })
     .prefault({}),
   learner: z
@@ -116,6 +118,8 @@ export const agentConfigSchema = z.strictObject({
       key: z.string().optional(),
       /** Seconds between signs of life. */
       keepaliveS: z.number().int().min(5).max(3600).default(60),
+      /** Updates were sent and nothing is heard for so many seconds: the connection is replaced. 0: never. */
+      silenceS: z.union([z.literal(0), z.number().int().min(30).max(86_400)]).default(600),
     })
     .superRefine((link, { addIssue }) =>
       checkLinkKeys(link, (path, message) => addIssue({ code: 'custom', path: [path], message })),

@@ -111,6 +111,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       clock,
       random: jitter(config.device, 'session'),
       log,
+      silenceMs: config.link.silenceS * 1000,
+      outboxBytes: Math.min(config.buffer.outboxMb, config.buffer.capMb / 2) * 1e6,
     });
     const recorder = recorderOn(options, store, sensor, modalities, live?.state ?? {});
     faults.open(recorder.pushFault);

@@ -157,9 +157,9 @@ function planOf(
   { config, spec, strategy }: RoundParts,
 ): RoundPlan {
   const { round, kind, modelVersion } = about;
-  const { deadlineMs, lateRounds } = config;
-  const late = lateRounds > 0 ? { lateRounds } : {};
-  return { round, kind, modelVersion, deadlineMs, spec, settings: strategy.settings, ...late };
+  const { deadlineMs, lateRounds, limits } = config;
+  const terms = { maxUpdateBytes: limits.maxPayloadBytes, ...(lateRounds > 0 && { lateRounds }) };
+  return { round, kind, modelVersion, deadlineMs, spec, settings: strategy.settings, ...terms };
 }
 
 function isBeyondLast(round: number, { maxRounds }: RoundSettings): boolean {

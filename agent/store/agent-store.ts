@@ -26,7 +26,14 @@ import {
 } from './ingest.ts';
 import { labelTable } from './labels.ts';
 import type { LossCount } from './losses.ts';
-import { type OutboxKey, type OutboxRow, type OutboxTable, type OutgoingUpdate, outboxTable } from './outbox.ts';
+import {
+  type OutboxEntry,
+  type OutboxKey,
+  type OutboxRow,
+  type OutboxTable,
+  type OutgoingUpdate,
+  outboxTable,
+} from './outbox.ts';
 import { withLabels } from './recorded-stream.ts';
 import type { StoreBounds } from './retention.ts';
 import { stateTable } from './state.ts';
@@ -40,6 +47,7 @@ export type {
   IngestPosition,
   LossCount,
   MeasuredWindow,
+  OutboxEntry,
   OutboxRow,
   StoreBounds,
   StoredFault,
@@ -79,13 +87,20 @@ export interface AgentStore {
 
   /** Updates whose fate is open, ascending (round, seq). */
   pending(): OutboxRow[];
+  /** The same without what they say. */
+  outgoing(): OutboxEntry[];
+  /** What the update says; null when it has left the outbox. */
+  payloadOf: OutboxTable['payload'];
   /** On a full disk the attempt is not counted. */
   recordAttempt(key: OutboxKey): void;
   /** On a full disk the receipt is forgotten: the update is sent again. */
   recordReceipt(receipt: Receipt): void;
   /** Takes the update out of the outbox and counts it; false when it was settled before, or the disk is full and it stays. */
   settle: OutboxTable['settle'];
+  /** Takes the update out of the outbox's way and keeps it to be looked at; false as above. */
+  setAside: OutboxTable['setAside'];
   settled: OutboxTable['settled'];
+  quarantined: OutboxTable['quarantined'];
 
   /** A copy of the bytes kept under `key`, or null. */
   state(key: string): Uint8Array | null;
@@ -104,6 +119,7 @@ export type AgentReader = Pick<
   | 'checkpoint'
   | 'pending'
   | 'settled'
+  | 'quarantined'
   | 'close'
 >;
 
@@ -181,10 +197,14 @@ function storeOver(db: Db, path: string, tables: AgentTables, ingest: Ingest): A
       }),
     windowUses: checkpoints.uses,
     pending: outbox.pending,
+    outgoing: outbox.entries,
+    payloadOf: outbox.payload,
     recordAttempt: (key) => unlessFull(undefined, () => outbox.recordAttempt(key)),
     recordReceipt: (receipt) => unlessFull(undefined, () => outbox.recordReceipt(receipt)),
     settle: (...verdict) => unlessFull(false, () => outbox.settle(...verdict)),
+    setAside: (...verdict) => unlessFull(false, () => outbox.setAside(...verdict)),
     settled: outbox.settled,
+    quarantined: outbox.quarantined,
     state(key) {
       const bytes = state.read(userKey(key));
       return bytes === null ? null : new Uint8Array(bytes);

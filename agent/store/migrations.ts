@@ -79,6 +79,20 @@ const STEPS: readonly string[] = [
     detail TEXT NOT NULL
   );
   `,
+  `
+  -- Updates that were moved out of the outbox's way: see quarantine.ts. rowid grows, so that the oldest are known.
+  CREATE TABLE quarantine (
+    rowid INTEGER PRIMARY KEY AUTOINCREMENT,
+    round INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    outcome TEXT NOT NULL,        -- rejected, set-aside
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,       -- of the whole update
+    payload BLOB NOT NULL,        -- its beginning
+    UNIQUE (round, seq)
+  );
+  `,
 ];
 
 /** Brings the file to the newest schema. AppError 'storage-failed' when a newer program has written it. */

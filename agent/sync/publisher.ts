@@ -1,23 +1,34 @@
 /**
- * The outbox's way out: one update at a time, again and again until the aggregator's verdict on it is final.
+ * The outbox's way out: each update again and again until the aggregator's verdict on it is final.
  *
  *   no receipt ──send, back off with full jitter──▶ no receipt
  *   no receipt ──accepted / duplicate, not final──▶ waits for `round/closed`; sends again if the fleet moves on without it
  *   any        ──final receipt, or key in `round/closed`──▶ settled as counted
- *   any        ──rejected──▶ settled as rejected(reason)
+ *   any        ──rejected──▶ settled as rejected(reason); kept in the quarantine when the update itself is at fault
  *   no receipt ──`round/closed` without the key──▶ settled as rejected(late), unless the fleet counts late updates: then it is sent again,
  *                and the aggregator says in a receipt whether it is late or counted in the round that is open now
+ *   no receipt ──larger than a message may be──▶ set aside(too-large), never sent
+ *   no receipt ──its round is over, and others get receipts while it does not──▶ set aside(no-receipt)
+ *   any        ──the outbox is larger than it may be, and this is the oldest──▶ set aside(outbox-full)
+ *   set aside  ──a verdict after all──▶ settled by it
  *
- * A broker's PUBACK settles nothing: every broker measured has lost acknowledged messages (ARCHITECTURE §3).
+ * A few may be on their way at once, so that none holds up the others: one after a failure, twice as many with each that the broker
+ * acknowledges. A broker's PUBACK settles nothing: every broker measured has lost acknowledged messages (ARCHITECTURE §3).
  */
 import type { Clock } from '../../core/base/clock.ts';
+import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import type { BackoffOptions } from '../../core/base/retry.ts';
 import type { Transport } from '../../core/link/transport.ts';
-import type { Receipt, RoundClosed } from '../../core/wire/downlink.ts';
+import type { Receipt, RoundClosed, RoundPlan } from '../../core/wire/downlink.ts';
+import { MAX_PAYLOAD_BYTES } from '../../core/wire/limits.ts';
 import type { Topics } from '../../core/wire/topics.ts';
-import type { AgentStore, OutboxRow } from '../store/agent-store.ts';
+import type { AgentStore, OutboxEntry } from '../store/agent-store.ts';
+import type { OutboxKey } from '../store/outbox.ts';
 import { createResendSchedule } from './resend-schedule.ts';
+import { createSuspects } from './suspects.ts';
+import { triage } from './triage.ts';
+import { createVerdicts } from './verdicts.ts';
 import { createWakeup } from './wakeup.ts';
 
 export interface PublisherParts {
@@ -30,55 +41,70 @@ export interface PublisherParts {
   readonly random: () => number;
   /** A receipt is given `baseMs` to come, then a jittered delay up to `capMs`. */
   readonly resend: BackoffOptions;
+  /** Payloads in the outbox together, bytes; the newest update stays whatever its size. */
+  readonly outboxBytes: number;
+  /** An update has been handed to the broker, as far as can be known. */
+  readonly onSent: () => void;
   /** An update has left the outbox. */
   readonly onSettled: () => void;
   readonly log: Log;
 }
+
+/** What the aggregator takes: as large as this, as late as that. */
+export type RoundTerms = Pick<RoundPlan, 'maxUpdateBytes' | 'lateRounds'>;
 
 export interface Publisher {
   /** Sends until the signal aborts; rejects when the store fails. */
   run(signal: AbortSignal): Promise<void>;
   /** There may be something new to send. */
   wake(): void;
-  /**
-   * The fleet works on this round: what is older will not be answered by its own `round/closed` any more.
-   * @param lateRounds how many rounds late an update may still be counted
-   */
-  atRound(round: number, lateRounds?: number): void;
+  /** The fleet works on this round, on these terms: what is older will not be answered by its own `round/closed` any more. */
+  atRound(round: number, terms?: RoundTerms): void;
   onReceipt(receipt: Receipt): void;
   onClosed(closed: RoundClosed): void;
 }
 
+/** Updates on their way at once. */
+const MOST_IN_FLIGHT = 8;
+
 export function createPublisher(parts: PublisherParts): Publisher {
-  const { transport, topics, device, store, clock, random, resend, onSettled, log } = parts;
+  const { transport, store, clock, random, resend, outboxBytes, onSettled } = parts;
   const wakeup = createWakeup(clock);
   const schedule = createResendSchedule(clock, random, resend);
+  const suspects = createSuspects();
+  const flight = createFlight(parts, (row) => {
+    schedule.sent(row);
+    wakeup.wake();
+  });
+  const verdicts = createVerdicts({
+    ...parts,
+    onLeft(key) {
+      schedule.forget(key);
+      suspects.forget(key);
+      onSettled();
+    },
+  });
   let currentRound = -1;
-  let countsLate = false;
+  let terms: RoundTerms = {};
 
-  function settle(row: OutboxRow, outcome: 'counted' | 'rejected', reason?: string): void {
-    if (!store.settle(row, outcome, reason)) return; // on a full disk: the row stays, and is asked about again in its time
-    schedule.forget(row);
-    const fields = { round: row.round, seq: row.seq, outcome, attempts: row.attempts };
-    if (outcome === 'rejected') log.warn({ ...fields, reason }, 'update rejected');
-    else log.info(fields, 'update counted');
-    onSettled();
-  }
-
-  function mostUrgent(): OutboxRow | null {
-    const open = store.pending().filter((row) => row.receipt === null || row.round < currentRound);
-    const [first] = open.sort((a, b) => schedule.dueAtMs(a) - schedule.dueAtMs(b)); // stable: of two, the older update
+  /** The next to be sent, after what cannot be has been set aside. */
+  function mostUrgent(): OutboxEntry | null {
+    const { maxUpdateBytes: maxBytes = MAX_PAYLOAD_BYTES } = terms;
+    const rules = { maxBytes, outboxBytes, currentRound, strikes: suspects.strikes };
+    const { kept, aside } = triage(store.outgoing(), rules);
+    for (const { row, reason } of aside) verdicts.setAside(row, reason);
+    const [first] = kept
+      .filter((row) => (row.receipt === null || row.round < currentRound) && !flight.holds(row))
+      .sort((a, b) => schedule.dueAtMs(a) - schedule.dueAtMs(b)); // stable: of two, the older update
     return first ?? null;
   }
 
-  async function send(row: OutboxRow): Promise<void> {
+  function send(row: OutboxEntry): void {
+    const payload = store.payloadOf(row);
+    if (payload === null) return;
     store.recordAttempt(row);
-    schedule.sent(row);
-    try {
-      await transport.publish(topics.up(device), row.payload, { qos: 1 });
-    } catch (error) {
-      log.debug({ round: row.round, seq: row.seq, error: String(error) }, 'update not sent');
-    }
+    suspects.sent(row);
+    flight.launch(row, payload);
   }
 
   transport.onState((connected) => {
@@ -90,35 +116,69 @@ export function createPublisher(parts: PublisherParts): Publisher {
   return {
     async run(signal) {
       while (!signal.aborted) {
-        const row = mostUrgent();
+        const row = flight.isFull() ? null : mostUrgent();
         const waitMs = row === null ? undefined : schedule.dueAtMs(row) - clock.nowMs();
-        if (row !== null && waitMs !== undefined && waitMs <= 0) await send(row);
+        if (row !== null && waitMs !== undefined && waitMs <= 0) send(row);
         else await wakeup.sleep(signal, waitMs);
       }
     },
     wake: wakeup.wake,
-    atRound(round, lateRounds = 0) {
-      countsLate = lateRounds > 0;
-      if (round <= currentRound) return;
-      currentRound = round;
+    atRound(round, next = {}) {
+      const isNew = next.maxUpdateBytes !== terms.maxUpdateBytes || next.lateRounds !== terms.lateRounds;
+      if (round <= currentRound && !isNew) return;
+      currentRound = Math.max(round, currentRound);
+      terms = next;
       wakeup.wake();
     },
     onReceipt(receipt) {
-      const row = store.pending().find(({ round, seq }) => round === receipt.round && seq === receipt.seq);
-      if (row === undefined) return;
-      if (receipt.verdict === 'rejected') settle(row, 'rejected', receipt.reason ?? 'malformed');
-      else if (receipt.final) settle(row, 'counted');
-      else store.recordReceipt(receipt);
+      suspects.answered(receipt);
+      verdicts.receipt(receipt);
       wakeup.wake();
     },
-    onClosed({ round, accepted }) {
-      const own = accepted.filter((key) => key.device === device);
-      const counted = new Set(own.map(({ seq, lateBy = 0 }) => `${round - lateBy}/${seq}`));
-      for (const row of store.pending()) {
-        if (counted.has(`${row.round}/${row.seq}`)) settle(row, 'counted');
-        else if (row.round === round && row.receipt === null && !countsLate) settle(row, 'rejected', 'late');
-      }
+    onClosed(closed) {
+      verdicts.closed(closed, (terms.lateRounds ?? 0) > 0);
       wakeup.wake();
     },
   };
+}
+
+/** Updates on their way to the broker: one after a failure, twice as many with each that is acknowledged. */
+function createFlight(
+  { transport, topics, device, onSent, log }: PublisherParts,
+  onLanded: (row: OutboxEntry) => void,
+): {
+  launch(row: OutboxEntry, payload: Uint8Array): void;
+  holds(key: OutboxKey): boolean;
+  isFull(): boolean;
+} {
+  const inFlight = new Set<string>();
+  let width = 1;
+
+  async function fly(row: OutboxEntry, payload: Uint8Array): Promise<void> {
+    try {
+      await transport.publish(topics.up(device), payload, { qos: 1 });
+      width = Math.min(2 * width, MOST_IN_FLIGHT);
+      onSent();
+    } catch (error) {
+      width = 1;
+      if (error instanceof AppError && error.code === 'timeout') onSent(); // it may be there all the same
+      log.debug({ round: row.round, seq: row.seq, error: String(error) }, 'update not sent');
+    } finally {
+      inFlight.delete(nameOf(row));
+      onLanded(row);
+    }
+  }
+
+  return {
+    launch(row, payload) {
+      inFlight.add(nameOf(row));
+      void fly(row, payload);
+    },
+    holds: (key) => inFlight.has(nameOf(key)),
+    isFull: () => inFlight.size >= width,
+  };
+}
+
+function nameOf({ round, seq }: OutboxKey): string {
+  return `${round}/${seq}`;
 }

@@ -25,6 +25,8 @@ export interface ReceiverParts {
   readonly topics: Topics;
   readonly device: string;
   readonly log: Log;
+  /** A message came that no broker had kept. */
+  readonly onNews: () => void;
   readonly onReceipt: (receipt: Receipt) => void;
   readonly onClosed: (closed: RoundClosed) => void;
   /** A newer plan, or another part of a global state. */
@@ -48,6 +50,7 @@ export function createReceiver({
   topics,
   device,
   log,
+  onNews,
   onReceipt,
   onClosed,
   onChange,
@@ -63,7 +66,8 @@ export function createReceiver({
     decode: (payload: Uint8Array) => Decoded<T>,
     take: (value: T) => void,
   ): Promise<void> {
-    await transport.subscribe(topic, ({ payload }: Message) => {
+    await transport.subscribe(topic, ({ payload, retained }: Message) => {
+      if (!retained) onNews();
       const decoded = decode(payload);
       if (decoded.ok) take(decoded.value);
       else

@@ -1,13 +1,13 @@
 /** When each update in the outbox is sent next. In memory only: attempts are on disk, and a restart begins with a jittered pause. */
 import type { Clock } from '../../core/base/clock.ts';
 import { type BackoffOptions, backoffMs } from '../../core/base/retry.ts';
-import type { OutboxKey, OutboxRow } from '../store/outbox.ts';
+import type { OutboxEntry, OutboxKey } from '../store/outbox.ts';
 
 export interface ResendSchedule {
   /** Milliseconds on the clock. A fresh update is due at once; one that an earlier run has tried waits, as the whole fleet may be back. */
-  dueAtMs(row: OutboxRow): number;
-  /** The row is being sent: its receipt is given `baseMs` to come, then a jittered pause follows. */
-  sent(row: OutboxRow): void;
+  dueAtMs(row: OutboxEntry): number;
+  /** Sending has ended, well or not: the receipt is given `baseMs` to come, then a jittered pause follows. */
+  sent(row: OutboxEntry): void;
   /**
    * The link is back. Pauses grew while nobody could answer, or the answer went down with the broker: nothing waits longer now than it
    * would after a restart.
@@ -27,6 +27,7 @@ export function createResendSchedule(clock: Clock, random: () => number, resend:
       return due;
     },
     sent(row) {
+      if (!dueAtMs.has(nameOf(row))) return; // settled meanwhile
       dueAtMs.set(nameOf(row), clock.nowMs() + resend.baseMs + backoffMs(row.attempts, resend, random));
     },
     linkUp() {

@@ -8,7 +8,7 @@
  *             │ └───── committed / already done / no windows ─────┘
  *             └─▶ finished:  plan says so, or the stream has ended, the plan is handled, too few windows are left, the outbox is empty
  *
- * Beside it the publisher empties the outbox, whatever the state. Only the store's checkpoint says what has been trained, so a restart
+ * Beside it, whatever the state, the publisher empties the outbox and a watchdog doubts the link; each has its own drawing. Only the store's checkpoint says what has been trained, so a restart
  * at any point continues the same conversation.
  */
 import type { Clock } from '../../core/base/clock.ts';
@@ -21,6 +21,7 @@ import { encodeStatus } from '../../core/wire/messages.ts';
 import type { Topics } from '../../core/wire/topics.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import { createAnnouncer } from './announcer.ts';
+import { createLinkWatchdog } from './link-watchdog.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 import { createReceiver, type Receiver } from './receiver.ts';
 import { createRoundRunner, type RoundRunner, type RoundTrainer, windowsFor } from './round-runner.ts';
@@ -43,8 +44,12 @@ export interface SessionParts {
   readonly log: Log;
   /** Default 5 s doubling to 5 min. */
   readonly resend?: BackoffOptions;
-  /** After so long without news the retained messages are asked for again. Default 5 min. */
+  /** After so long without news the board says again that it is there, and asks for the retained messages. Default 5 min. */
   readonly refreshMs?: number;
+  /** An update was sent and the aggregator says nothing for so long: the connection is replaced. 0: never. Default 10 min. */
+  readonly silenceMs?: number;
+  /** Updates that wait, together, bytes; beyond it the oldest are set aside. Default 16 · 10⁶. */
+  readonly outboxBytes?: number;
 }
 
 export interface Session extends Lifecycle {
@@ -52,6 +57,8 @@ export interface Session extends Lifecycle {
   readonly finished: Promise<void>;
   /** What the fleet's model tells apart; null before a plan has come. */
   readonly classes: () => readonly string[] | null;
+  /** Connections that were given up because nobody answered. */
+  readonly reconnects: () => number;
 }
 
 /** The will to give to the transport, so that the fleet hears of a board that vanishes. */
@@ -64,23 +71,36 @@ export function offlineWill(topics: Topics, device: string, modalities: readonly
 const FAREWELL_ATTEMPTS = 5;
 const RESEND: BackoffOptions = { baseMs: 5000, capMs: 300_000 };
 const REFRESH_MS = 300_000;
+const SILENCE_MS = 600_000;
+const OUTBOX_BYTES = 16e6;
 
 export function createSession(parts: SessionParts): Session {
-  const { transport, store, trainer, clock, log, resend = RESEND } = parts;
+  const { transport, store, trainer, clock, log } = parts;
+  const { resend = RESEND, silenceMs = SILENCE_MS, outboxBytes = OUTBOX_BYTES } = parts;
   const stopping = new AbortController();
   const wakeup = createWakeup(clock);
   const outcome = createOutcome();
   const { announce } = createAnnouncer(parts);
-  const publisher = createPublisher({ ...parts, resend, onSettled: wakeup.wake });
+  const watchdog = createLinkWatchdog({ ...parts, silenceMs });
+  const publisher = createPublisher({
+    ...parts,
+    resend,
+    outboxBytes,
+    onSent: watchdog.sent,
+    onSettled: wakeup.wake,
+  });
   const rounds = createRoundRunner(trainer, store, log);
   const receiver = createReceiver({
     ...parts,
+    onNews: watchdog.heard,
     onReceipt: outcome.orFail(publisher.onReceipt),
     onClosed: outcome.orFail(publisher.onClosed),
     onChange() {
-      const { round = -1, lateRounds = 0 } = receiver.plan() ?? {};
-      publisher.atRound(round, lateRounds);
-      rounds.atRound(round);
+      const plan = receiver.plan();
+      if (plan !== null) {
+        publisher.atRound(plan.kind === 'finished' ? plan.round + 1 : plan.round, plan);
+        rounds.atRound(plan.round);
+      }
       wakeup.wake();
     },
   });
@@ -88,7 +108,8 @@ export function createSession(parts: SessionParts): Session {
   let running: Promise<unknown> = Promise.resolve();
 
   async function run(signal: AbortSignal): Promise<void> {
-    await converse(receiver, rounds, publisher, wakeup, parts, signal);
+    const sayHello = () => announce(state, 1); // its first one may have been lost on the way
+    await converse(receiver, rounds, publisher, wakeup, sayHello, parts, signal);
     state = 'finished';
     await announce(state, FAREWELL_ATTEMPTS);
     log.info({ device: parts.device, round: receiver.plan()?.round }, 'session finished');
@@ -98,6 +119,7 @@ export function createSession(parts: SessionParts): Session {
   return {
     finished: outcome.finished,
     classes: () => receiver.plan()?.spec.classes ?? null,
+    reconnects: watchdog.reconnects,
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
       transport.onState((connected) => {
@@ -106,8 +128,8 @@ export function createSession(parts: SessionParts): Session {
       await receiver.subscribe();
       await announce(state, 1);
       const failUnlessStopped = (error: unknown) => void (stopping.signal.aborted || outcome.fail(error));
-      const both = [run(stopping.signal), publisher.run(stopping.signal)];
-      running = Promise.all(both.map((part) => part.catch(failUnlessStopped)));
+      const all = [run(stopping.signal), publisher.run(stopping.signal), watchdog.run(stopping.signal)];
+      running = Promise.all(all.map((part) => part.catch(failUnlessStopped)));
     },
     async stop() {
       stopping.abort(new Error('session stopped'));
@@ -125,6 +147,7 @@ async function converse(
   rounds: RoundRunner,
   publisher: Publisher,
   wakeup: Wakeup,
+  sayHello: () => Promise<void>,
   { log, refreshMs = REFRESH_MS }: Pick<SessionParts, 'log' | 'refreshMs'>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -141,6 +164,7 @@ async function converse(
     }
     if ((await wakeup.sleep(signal, refreshMs)) === 'woken') continue;
     try {
+      await sayHello();
       await receiver.refresh();
     } catch (error) {
       log.debug({ error: String(error) }, 'no news could be asked for');

@@ -95,9 +95,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
     transport: (linkOptions) => createTransport(broker, linkOptions),
     cut(clientId) {
       const link = linkOf(clientId);
-      if (link === null) return;
-      detach(broker, link, { politely: false });
-      void turn().then(() => attach(broker, link));
+      if (link !== null) cut(broker, link);
     },
     kill(clientId) {
       const link = linkOf(clientId);
@@ -161,6 +159,7 @@ function createTransport(broker: Broker, options: MemoryLinkOptions): Transport 
       await turn();
     },
     onState: (listener) => void listeners.push(listener),
+    reconnect: () => cut(broker, link),
     traffic: () => ({ sentBytes: link.bytes.sent, receivedBytes: link.bytes.received }),
   };
 }
@@ -255,6 +254,11 @@ function detach(broker: Broker, link: Link, { politely }: { readonly politely: b
   if (clean) broker.sessions.delete(clientId);
   link.setState(false);
   if (!politely && will !== undefined) accept(broker, will.topic, will.payload.slice(), will.retain ?? false);
+}
+
+function cut(broker: Broker, link: Link): void {
+  detach(broker, link, { politely: false });
+  void turn().then(() => attach(broker, link));
 }
 
 function emptySession(): Session {

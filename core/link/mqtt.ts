@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { AppError, errorFields } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type BackoffOptions, backoffMs } from '../base/retry.ts';
+import { answered } from './answered.ts';
 import { openBrokerSocket } from './broker-socket.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { linkError } from './link-error.ts';
@@ -36,7 +37,7 @@ export interface MqttOptions {
   readonly keepaliveSeconds?: number;
   /** For TCP and TLS, and again for CONNACK. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** For a PUBACK or a SUBACK. Default 30,000. */
+  /** For a PUBACK or a SUBACK, beside a second for each kilobyte sent. Default 30,000. */
   readonly ackTimeoutMs?: number;
   /** Default 500 ms doubling to 60 s, full jitter. */
   readonly backoff?: BackoffOptions;
@@ -60,15 +61,12 @@ const INBOX_LIMIT_BYTES = 64 * 2 ** 20;
 const DISCONNECT_GRACE_MS = 1000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const ACK_TIMEOUT_MS = 30_000;
+/** A message may take as long as it does at this speed, before the wait for its PUBACK begins. */
+const SLOWEST_BYTES_PER_MS = 1;
 const BACKOFF: BackoffOptions = { baseMs: 500, capMs: 60_000 };
 
-export interface MqttTransport extends Transport {
-  /** Ends the connection politely and makes another one at once, with the files as they are now. */
-  reconnect(): void;
-}
-
-export function createMqttTransport(options: MqttOptions): MqttTransport {
-  const { url, clientId, startup, log = silentLog } = options;
+export function createMqttTransport(options: MqttOptions): Transport {
+  const { url, clientId, startup, ackTimeoutMs = ACK_TIMEOUT_MS, clock, log = silentLog } = options;
   const inbox = createInbox(log);
   const meter = createTrafficMeter();
   const openSecrets = new Set<string>(); // warned of
@@ -77,6 +75,12 @@ export function createMqttTransport(options: MqttOptions): MqttTransport {
   let current: Connection | null = null;
   let running: Promise<void> = Promise.resolve();
   let renewal = new AbortController();
+
+  function reconnect(reason = 'as was asked for'): void {
+    const before = renewal;
+    renewal = new AbortController();
+    before.abort(new AppError('link-unavailable', `the link is made anew: ${reason}`, { where: url }));
+  }
 
   /** Connects and brings the subscriptions back; from then on the link is up until the connection is lost. */
   async function establish(signal: AbortSignal): Promise<Connection> {
@@ -113,23 +117,22 @@ export function createMqttTransport(options: MqttOptions): MqttTransport {
       if (current === null) throw linkError(new Error('not connected'), url);
       const { client, lost } = current;
       const sent = client.publishAsync(topic, Buffer.from(payload), { qos, retain });
-      await answered(sent, `PUBACK for ${topic}`, lost, options);
+      const limitMs = ackTimeoutMs + Math.round(payload.length / SLOWEST_BYTES_PER_MS);
+      await answered(sent, `PUBACK for ${topic}`, lost, { url, clock, limitMs });
     },
     async subscribe(filter, handler) {
       inbox.listen(filter, handler);
       const connection = current;
       if (connection === null) return;
       await requestFilter(connection, filter, options).catch((error: unknown) => {
-        if (!connection.lost.aborted) throw error; // the next connection brings it back
+        const isUnanswered = error instanceof AppError && error.code === 'timeout';
+        if (isUnanswered) reconnect(error.message);
+        if (!isUnanswered && !connection.lost.aborted) throw error; // else the next connection brings it back
       });
     },
     onState: (listener) => void listeners.push(listener),
+    reconnect,
     traffic: meter.traffic,
-    reconnect() {
-      const before = renewal;
-      renewal = new AbortController();
-      before.abort(new AppError('link-unavailable', 'the link is made anew', { where: url }));
-    },
   };
 }
 
@@ -196,32 +199,14 @@ function receive(client: MqttClient, inbox: Inbox, lost: AbortSignal): void {
 }
 
 async function requestFilter({ client, lost }: Connection, filter: string, options: MqttOptions): Promise<void> {
-  const granted = await answered(client.subscribeAsync(filter, { qos: 1 }), `SUBACK for ${filter}`, lost, options);
+  const { url, clock, ackTimeoutMs: limitMs = ACK_TIMEOUT_MS } = options;
+  const asked = client.subscribeAsync(filter, { qos: 1 });
+  const granted = await answered(asked, `SUBACK for ${filter}`, lost, { url, clock, limitMs });
   if (granted.every(({ qos }) => qos <= 2)) return;
   throw new AppError('link-unavailable', `the broker refuses the subscription ${filter}`, {
-    where: options.url,
+    where: url,
     hint: "Allow this user to read the topic in the broker's access list.",
   });
-}
-
-/** Waits for the broker's answer, the loss of the connection or the time limit, whichever comes first. */
-async function answered<T>(answer: Promise<T>, what: string, lost: AbortSignal, options: MqttOptions): Promise<T> {
-  const { url, clock, ackTimeoutMs = ACK_TIMEOUT_MS } = options;
-  const over = new AbortController();
-  const stopWaiting = () => over.abort();
-  lost.addEventListener('abort', stopWaiting, { once: true });
-  if (lost.aborted) stopWaiting();
-  const tooLate = clock.sleep(ackTimeoutMs, over.signal).then(() => {
-    throw new AppError('timeout', `no ${what} within ${ackTimeoutMs} ms`, { where: url });
-  });
-  try {
-    return await Promise.race([answer, tooLate]);
-  } catch (error) {
-    throw lost.aborted ? lost.reason : linkError(error, url);
-  } finally {
-    lost.removeEventListener('abort', stopWaiting);
-    over.abort();
-  }
 }
 
 /**
@@ -292,6 +277,7 @@ function mqttJsOptions(
     connectTimeout: connackTimeoutMs,
     reconnectPeriod: 0,
     resubscribe: false,
+    reschedulePings: false, // packets of our own are no sign of the broker's life: else a board that sends never finds a dead link
     queueQoSZero: false,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

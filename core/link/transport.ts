@@ -31,6 +31,8 @@ export interface Transport extends Lifecycle {
   subscribe(filter: string, handler: MessageHandler): Promise<void>;
   /** Called with true at each (re)connection, after the subscriptions are back, and with false at each loss. */
   onState(listener: (connected: boolean) => void): void;
+  /** Ends the connection, politely if it can, and makes another one at once: for who knows better than TCP that it is dead, or has new keys. */
+  reconnect(reason?: string): void;
   /** Bytes written to and read from the link so far, all packets counted. */
   traffic(): { readonly sentBytes: number; readonly receivedBytes: number };
 }

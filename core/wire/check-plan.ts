@@ -26,7 +26,7 @@ const PROTOTYPE_CODES = ['affine', 'stochastic'] as const satisfies readonly Pro
 
 /** Refuses 'malformed' for unknown words and missing parts, 'out-of-range' for numbers out of bounds. */
 export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
-  const { round, modelVersion, deadlineMs, lateRounds } = message;
+  const { round, modelVersion, deadlineMs, lateRounds, maxUpdateBytes } = message;
   if (lateRounds > limits.MAX_LATE_ROUNDS) return refuse('out-of-range', `updates ${lateRounds} rounds late`);
   const kind = KINDS.find((known) => known === message.kind);
   if (kind === undefined) return refuse('malformed', 'an unknown kind of round');
@@ -37,7 +37,8 @@ export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
   const settings = toSettings(message.settings);
   if (!settings.ok) return settings;
   const plan = { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value };
-  return { ok: true, value: { ...plan, ...(lateRounds > 0 && { lateRounds }) } };
+  const terms = { ...(lateRounds > 0 && { lateRounds }), ...(maxUpdateBytes > 0 && { maxUpdateBytes }) };
+  return { ok: true, value: { ...plan, ...terms } };
 }
 
 function toSpec(message: pb.ModelSpec): Decoded<ModelSpec> {

@@ -18,6 +18,8 @@ export interface RoundPlan {
   readonly settings: TrainSettings;
   /** An update may come so many rounds late and still be counted; left out: with its own round only. */
   readonly lateRounds?: number;
+  /** Largest update that is taken, bytes; without it MAX_PAYLOAD_BYTES. */
+  readonly maxUpdateBytes?: number;
 }
 
 /** `global/model` (retained): the whole model at one version. */

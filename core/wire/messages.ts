@@ -59,10 +59,11 @@ export function encodeStatus(status: DeviceStatus): Uint8Array {
 }
 
 export function encodeRoundPlan(plan: RoundPlan): Uint8Array {
-  const { spec, settings, ...rest } = plan;
+  const { spec, settings, maxUpdateBytes = 0, lateRounds = 0, ...rest } = plan;
   return binary(pb.RoundPlanSchema, {
     ...rest,
-    lateRounds: plan.lateRounds ?? 0,
+    lateRounds,
+    maxUpdateBytes,
     protocol: PROTOCOL,
     spec: create(pb.ModelSpecSchema, {
       modalities: spec.modalities.map((m) => create(pb.ModalitySpecSchema, { ...m, channels: [...m.channels] })),

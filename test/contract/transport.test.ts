@@ -253,6 +253,25 @@ for (const kind of BROKERS) {
       assert.ok(client.traffic().sentBytes >= before.sentBytes);
     });
 
+    test(
+      'reconnect: the connection is replaced, the subscription comes along; without a connection nothing happens',
+      LIMIT,
+      async () => {
+        const topic = freshTopic();
+        const client = await start({ clientId: 'replace' });
+        client.reconnect('there is none yet');
+        const states = collector<boolean>();
+        client.onState(states.push);
+        const got = collector<string>();
+        await client.start(new AbortController().signal);
+        await client.subscribe(topic, (message) => got.push(textOf(message)));
+        client.reconnect('nobody answers');
+        await states.until((items) => items.join() === 'true,false,true' || items.join() === 'false,true');
+        await client.publish(topic, bytes('again'), QOS1);
+        await got.until((items) => items.length === 1);
+      },
+    );
+
     test('stop may be called twice, and before a start', LIMIT, async () => {
       const client = await started({ clientId: 'stop' });
       await client.stop();

@@ -19,16 +19,16 @@ interface Scene {
   readonly publisher: Publisher;
   /** Times of the sends, milliseconds, with what was sent. */
   readonly sent: { readonly atMs: number; readonly payload: number }[];
-  readonly link: { isUp: boolean };
+  readonly link: { isUp: boolean; answers: Promise<void> };
   reconnect(): void;
   start(): void;
 }
 
-function scene(t: TestContext, random: () => number, path = temporaryPath(t)): Scene {
+function scene(t: TestContext, random: () => number, path = temporaryPath(t), outboxBytes = 1000): Scene {
   const store = openAgentStore(path);
   const clock = createManualClock();
   const sent: Scene['sent'] = [];
-  const link = { isUp: true };
+  const link = { isUp: true, answers: Promise.resolve() };
   let onState: (connected: boolean) => void = () => undefined;
   const transport: Transport = {
     start: async () => undefined,
@@ -37,9 +37,11 @@ function scene(t: TestContext, random: () => number, path = temporaryPath(t)): S
     onState(listener) {
       onState = listener;
     },
+    reconnect: () => undefined,
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     async publish(_topic, payload) {
       sent.push({ atMs: clock.nowMs(), payload: Number(payload[0]) });
+      await link.answers;
       if (!link.isUp) throw new AppError('link-unavailable', 'down');
     },
   };
@@ -51,6 +53,8 @@ function scene(t: TestContext, random: () => number, path = temporaryPath(t)): S
     clock,
     random,
     resend: RESEND,
+    outboxBytes,
+    onSent: () => undefined,
     onSettled: () => undefined,
     log: silentLog,
   });
@@ -74,10 +78,10 @@ function scene(t: TestContext, random: () => number, path = temporaryPath(t)): S
   };
 }
 
-function commit(store: AgentStore, round: number): void {
+function commit(store: AgentStore, round: number, bytes = 1): void {
   const empty = new Float32Array(0);
   const checkpoint = { round, cursor: round, seq: round, modelVersion: 0, params: empty, residual: empty };
-  store.commitTraining(checkpoint, { round, seq: round, payload: Uint8Array.of(round) }, [round]);
+  store.commitTraining(checkpoint, { round, seq: round, payload: new Uint8Array(bytes).fill(round) }, [round]);
 }
 
 const receipt = (round: number, more: Partial<Receipt> = {}): Receipt => ({
@@ -178,10 +182,10 @@ test('accepted, then a round/closed that does not list it: kept, and asked about
 test('where late updates count, a round/closed without the key settles nothing, and a later one that lists it does', async (t) => {
   const { store, clock, publisher, sent, start } = scene(t, () => 1);
   for (const round of [1, 2]) commit(store, round);
-  publisher.atRound(1, 2);
+  publisher.atRound(1, { lateRounds: 2 });
   publisher.onClosed({ round: 1, accepted: [] });
   assert.equal(store.pending().length, 2);
-  publisher.atRound(2, 2);
+  publisher.atRound(2, { lateRounds: 2 });
   start();
   await clock.advance(10);
   assert.ok(sent.some(({ payload }) => payload === 1));
@@ -200,7 +204,7 @@ test('where late updates count, a round/closed without the key settles nothing, 
     store.pending().map(({ round }) => round),
     [2],
   );
-  publisher.atRound(4, 0);
+  publisher.atRound(4);
   publisher.onClosed({ round: 2, accepted: [] });
   assert.deepEqual(store.settled(), [
     { outcome: 'counted', reason: '', count: 1 },
@@ -267,4 +271,129 @@ test('after a restart an update that was tried before waits a jittered moment; a
     { atMs: 0, payload: 2 },
     { atMs: 500, payload: 1 },
   ]);
+});
+
+test('many wait: one at first, then at most eight on their way at once, and after a failure one again', async (t) => {
+  const { store, clock, sent, link, start } = scene(t, () => 0);
+  for (let round = 1; round <= 30; round++) commit(store, round);
+  const waiting: (() => void)[] = [];
+  Object.defineProperty(link, 'answers', { get: () => new Promise<void>((resolve) => waiting.push(resolve)) });
+  const answerAll = async () => {
+    for (const resolve of waiting.splice(0)) resolve();
+    await clock.advance(1);
+    return waiting.length;
+  };
+  start();
+  await clock.advance(1);
+  const widths = [waiting.length];
+  for (let i = 0; i < 5; i++) widths.push(await answerAll());
+  assert.deepEqual(widths, [1, 2, 8, 8, 8, 3], 'of 30: the last three');
+  assert.deepEqual(
+    sent.map(({ payload }) => payload),
+    Array.from({ length: 30 }, (_, i) => i + 1),
+    'the oldest first, each once',
+  );
+  link.isUp = false;
+  await answerAll();
+  await clock.advance(1000);
+  assert.equal(waiting.length, 1);
+  link.isUp = true;
+  await answerAll();
+});
+
+test('larger than the plan takes: never sent, set aside with its reason; the others go on', async (t) => {
+  const { store, clock, publisher, sent, start } = scene(t, () => 0.5);
+  commit(store, 1, 200);
+  commit(store, 2, 100);
+  publisher.atRound(2, { maxUpdateBytes: 100 });
+  start();
+  await clock.advance(100_000);
+  assert.deepEqual([...new Set(sent.map(({ payload }) => payload))], [2]);
+  assert.deepEqual(
+    store.quarantined().map(({ round, outcome, reason, bytes, attempts }) => [round, outcome, reason, bytes, attempts]),
+    [[1, 'set-aside', 'too-large', 200, 0]],
+  );
+  assert.deepEqual(store.settled(), [{ outcome: 'set-aside', reason: 'too-large', count: 1 }]);
+});
+
+test('refused for what it says: counted as rejected, and kept to be looked at; refused for its time: not kept', async (t) => {
+  const { store, publisher } = scene(t, () => 1);
+  for (const round of [1, 2]) commit(store, round, 3);
+  publisher.onReceipt(receipt(1, { verdict: 'rejected', reason: 'malformed', final: true }));
+  publisher.onReceipt(receipt(2, { verdict: 'rejected', reason: 'late', final: true }));
+  assert.deepEqual(store.pending(), []);
+  assert.deepEqual(
+    store.quarantined().map(({ round, outcome, reason, payload }) => [round, outcome, reason, [...payload]]),
+    [[1, 'rejected', 'malformed', [1, 1, 1]]],
+  );
+  assert.deepEqual(store.settled(), [
+    { outcome: 'rejected', reason: 'late', count: 1 },
+    { outcome: 'rejected', reason: 'malformed', count: 1 },
+  ]);
+});
+
+test('never answered while eight others are: set aside once its round is over; a verdict that comes after all still counts', async (t) => {
+  const { store, clock, publisher, start } = scene(t, () => 0);
+  commit(store, 1);
+  publisher.atRound(1);
+  start();
+  for (let round = 2; round <= 9; round++) {
+    assert.equal(store.quarantined().length, 0, `after ${round - 2} receipts of others`);
+    commit(store, round);
+    publisher.atRound(round);
+    publisher.wake();
+    await clock.advance(70_000);
+    publisher.onReceipt(receipt(round, { final: true }));
+    await clock.advance(10);
+  }
+  assert.deepEqual(
+    store.quarantined().map(({ round, reason }) => [round, reason]),
+    [[1, 'no-receipt']],
+  );
+  publisher.onClosed({ round: 1, accepted: [{ device: 'board', seq: 1 }] });
+  assert.deepEqual(store.settled(), [{ outcome: 'counted', reason: '', count: 9 }]);
+  assert.deepEqual(store.quarantined(), []);
+});
+
+test('nobody is answered: nobody is suspected, however long it takes', async (t) => {
+  const { store, clock, publisher, start } = scene(t, () => 1);
+  for (let round = 1; round <= 4; round++) commit(store, round);
+  publisher.atRound(5);
+  start();
+  await clock.advance(3 * 86_400e3);
+  assert.equal(store.pending().length, 4);
+  assert.ok(store.pending().every(({ attempts }) => attempts > 100));
+});
+
+test('an outbox larger than it may be: the oldest are set aside, the newest stays whatever its size', async (t) => {
+  const { store, clock, sent, start } = scene(t, () => 0.5, temporaryPath(t), 1000);
+  for (let round = 1; round <= 6; round++) commit(store, round, 300);
+  start();
+  await clock.advance(10);
+  assert.deepEqual(
+    store.pending().map(({ round }) => round),
+    [4, 5, 6],
+  );
+  assert.deepEqual([...new Set(sent.map(({ payload }) => payload))], [4, 5, 6]);
+  commit(store, 7, 5000);
+  await clock.advance(100_000);
+  assert.deepEqual(
+    store.pending().map(({ round }) => round),
+    [7],
+  );
+  assert.deepEqual(store.settled(), [{ outcome: 'set-aside', reason: 'outbox-full', count: 6 }]);
+});
+
+test('the quarantine is bounded: the newest sixteen, the first 64 KiB of each; all stay counted', (t) => {
+  const { store } = scene(t, () => 1);
+  for (let round = 1; round <= 20; round++) {
+    commit(store, round, 100_000);
+    assert.equal(store.setAside({ round, seq: round }, 'set-aside', 'too-large'), true);
+    assert.equal(store.setAside({ round, seq: round }, 'set-aside', 'too-large'), false, 'once');
+  }
+  assert.deepEqual(
+    store.quarantined().map(({ round, bytes, payload }) => [round, bytes, payload.length]),
+    Array.from({ length: 16 }, (_, i) => [i + 5, 100_000, 65_536]),
+  );
+  assert.deepEqual(store.settled(), [{ outcome: 'set-aside', reason: 'too-large', count: 20 }]);
 });

@@ -23,6 +23,7 @@ async function receiver(): Promise<{
     stop: async () => undefined,
     publish: async () => undefined,
     onState: () => undefined,
+    reconnect: () => undefined,
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     async subscribe(filter, handler) {
       handlers.set(filter, handler);
@@ -35,6 +36,7 @@ async function receiver(): Promise<{
     topics: TOPICS,
     device: 'board',
     log: silentLog,
+    onNews: () => undefined,
     onReceipt: ignore,
     onClosed: ignore,
     onChange: ignore,

@@ -166,6 +166,18 @@ test('round/closed is lost: the next plan makes the board ask, and a final recei
   assert.equal(aggregator.counted.size, 2);
 });
 
+test('round/closed of the last round is lost: the end of the run makes the board ask', LIMIT, async (t) => {
+  const broker = createMemoryBroker();
+  const aggregator = await startAggregator(t, broker);
+  const board = await startBoard(t, broker);
+  await aggregator.openRound(planFor(0));
+  await eventually(() => (board.store.pending()[0]?.receipt ?? null) !== null);
+  await aggregator.openRound(planFor(0, 'finished'));
+  await aggregator.closeRound({ silently: true });
+  await eventually(() => board.store.pending().length === 0);
+  assert.deepEqual(settledSum(board), { counted: 1 });
+});
+
 test('a round that closes without the board: its update is settled as late', LIMIT, async (t) => {
   const broker = createMemoryBroker();
   const aggregator = await startAggregator(t, broker);

@@ -24,6 +24,7 @@ function scene() {
     stop: () => Promise.resolve(),
     subscribe: () => Promise.resolve(),
     onState: () => undefined,
+    reconnect: () => undefined,
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     publish(topic, payload, { retain = false }) {
       if (link.isSilent) return new Promise(() => undefined);
