@@ -1,8 +1,9 @@
 /**
  * Uplink messages → counted updates: decode, check, commit under (round, device, seq), then the receipt.
- * Invariant: a receipt is only sent for what the store has committed; the transport acknowledges after that. Whatever comes in,
- * nothing is thrown: a refusal is data, counted by reason.
+ * Invariant: a receipt is only sent for what the store has committed and the disk has taken. Many wait for the disk together, and
+ * none holds up the next message. Whatever comes in, nothing is thrown: a refusal is data, counted by reason.
  */
+import { Buffer } from 'node:buffer';
 import type { Log } from '../core/base/log.ts';
 import type { Message } from '../core/link/transport.ts';
 import type { UpdateExpectation, UpdateRefusal } from '../core/wire/decode.ts';
@@ -45,8 +46,15 @@ const NO_ROUND: Addressed = { round: -1, kind: 'training', modelVersion: -1 };
 const ACCEPTED: Verdict = { verdict: 'accepted', reason: null, final: false };
 const DUPLICATE: Verdict = { verdict: 'duplicate', reason: null, final: false };
 
+/** A counted update with the bytes it came in, which a board may send again. */
+interface Counted {
+  readonly update: Update;
+  readonly payload: Uint8Array;
+}
+
 export function createIntake({ store, topics, frame, reply, onCounted, log }: IntakeOptions): Intake {
-  const counted = new Map<string, Update>();
+  const counted = new Map<string, Counted>();
+  const answer = createReplies(store, reply, log);
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
   let closedBelow = (store.lastRecord()?.round ?? -1) + 1;
@@ -70,7 +78,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     const { round, seq } = update;
     switch (store.accept({ round, device, seq }, payload)) {
       case 'new':
-        counted.set(device, update);
+        counted.set(device, { update, payload });
         onCounted(update);
         return ACCEPTED;
       case 'duplicate':
@@ -81,6 +89,9 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     }
   };
   const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict } => {
+    const known = counted.get(device);
+    if (known !== undefined && current !== NO_ROUND && Buffer.compare(known.payload, payload) === 0)
+      return { key: known.update, verdict: DUPLICATE }; // sent again: decoding it is what costs most
     const decoded = decode(device, payload);
     if (!decoded.ok) return { key: decoded.key, verdict: refuse(device, decoded) };
     return { key: decoded.value, verdict: count(device, decoded.value, payload) };
@@ -92,7 +103,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
       counted.clear();
       for (const { key, payload } of store.updates()) {
         const decoded = decode(key.device, payload);
-        if (decoded.ok) counted.set(key.device, decoded.value);
+        if (decoded.ok) counted.set(key.device, { update: decoded.value, payload });
         else log.error({ ...key, detail: decoded.detail }, 'a counted update does not decode any more');
       }
     },
@@ -101,17 +112,41 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     close() {
       closedBelow = current.round + 1;
       current = NO_ROUND;
-      return [...counted.values()].sort((a, b) => (a.device < b.device ? -1 : 1));
+      return [...counted.values()].map(({ update }) => update).sort((a, b) => (a.device < b.device ? -1 : 1));
     },
     handle({ topic, payload }) {
       const device = topics.deviceOf(topic);
       if (device === null) return;
       try {
         const { key, verdict } = judge(device, payload);
-        if (key !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
+        if (key !== null) answer(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {
         log.error({ device, error: String(error) }, 'update not counted: the store failed');
       }
     },
+  };
+}
+
+/** Sends receipts as soon as the disk has what they are about: those that come while it is waited for share the next wait. */
+function createReplies(store: RoundStore, reply: IntakeOptions['reply'], log: Log): IntakeOptions['reply'] {
+  let waiting: (readonly [string, Receipt])[] = [];
+  let isBusy = false;
+  const send = async () => {
+    isBusy = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      try {
+        await store.durable();
+        for (const [device, receipt] of batch) reply(device, receipt);
+      } catch (error) {
+        log.error({ receipts: batch.length, error: String(error) }, 'no receipts: the disk did not take the updates');
+      }
+    }
+    isBusy = false;
+  };
+  return (device, receipt) => {
+    waiting.push([device, receipt]);
+    if (!isBusy) void send();
   };
 }

@@ -12,6 +12,8 @@ export interface Roster {
   counted(device: string, ended: boolean): void;
   /** Online and not ended, sorted. */
   available(): readonly string[];
+  /** How many these are. */
+  availableCount(): number;
   /** Nothing more will come from this board: its stream has ended or it said `finished`. */
   hasEnded(device: string): boolean;
   endedCount(): number;
@@ -19,24 +21,43 @@ export interface Roster {
   hasEveryKnownEnded(): boolean;
 }
 
-/** @param ended boards known to have ended, from the store. */
+/**
+ * Counts are kept and not counted: they are asked for at every message.
+ * @param ended boards known to have ended, from the store
+ */
 export function createRoster(ended: readonly string[]): Roster {
   const states = new Map<string, DeviceStatus['state']>();
   const endedStreams = new Set(ended);
-  const hasEnded = (device: string) => endedStreams.has(device) || states.get(device) === 'finished';
-  return {
-    heard: ({ device, state }) => void states.set(device, state),
-    counted(device, isLast) {
-      if (isLast) endedStreams.add(device);
-      else endedStreams.delete(device);
-    },
-    available: () =>
-      [...states]
-        .filter(([device, state]) => state === 'online' && !hasEnded(device))
-        .map(([device]) => device)
-        .sort(),
-    hasEnded,
-    hasEveryKnownEnded: () => [...states.keys()].every(hasEnded),
-    endedCount: () => new Set([...endedStreams, ...[...states.keys()].filter(hasEnded)]).size,
+  /** Ended streams, and boards that said `finished`. */
+  const gone = new Set(ended);
+  const online = new Set<string>();
+  /** Boards that were heard of and are not gone. */
+  const expected = new Set<string>();
+  const sort = (device: string) => {
+    const state = states.get(device);
+    const isGone = endedStreams.has(device) || state === 'finished';
+    put(gone, device, isGone);
+    put(online, device, state === 'online' && !isGone);
+    put(expected, device, state !== undefined && !isGone);
   };
+  return {
+    heard({ device, state }) {
+      states.set(device, state);
+      sort(device);
+    },
+    counted(device, isLast) {
+      put(endedStreams, device, isLast);
+      sort(device);
+    },
+    available: () => [...online].sort(),
+    availableCount: () => online.size,
+    hasEnded: (device) => gone.has(device),
+    hasEveryKnownEnded: () => expected.size === 0,
+    endedCount: () => gone.size,
+  };
+}
+
+function put<T>(set: Set<T>, item: T, isIn: boolean): void {
+  if (isIn) set.add(item);
+  else set.delete(item);
 }

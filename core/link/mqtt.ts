@@ -61,6 +61,8 @@ const DISCONNECT_GRACE_MS = 1000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const ACK_TIMEOUT_MS = 30_000;
 const BACKOFF: BackoffOptions = { baseMs: 500, capMs: 60_000 };
+/** Why the wait for an answer has ended. One for all: an abort without a reason makes an exception with its stack, for every message. */
+const OVER = new Error('no need to wait any more');
 
 export interface MqttTransport extends Transport {
   /** Ends the connection politely and makes another one at once, with the files as they are now. */
@@ -208,7 +210,7 @@ async function requestFilter({ client, lost }: Connection, filter: string, optio
 async function answered<T>(answer: Promise<T>, what: string, lost: AbortSignal, options: MqttOptions): Promise<T> {
   const { url, clock, ackTimeoutMs = ACK_TIMEOUT_MS } = options;
   const over = new AbortController();
-  const stopWaiting = () => over.abort();
+  const stopWaiting = () => over.abort(OVER);
   lost.addEventListener('abort', stopWaiting, { once: true });
   if (lost.aborted) stopWaiting();
   const tooLate = clock.sleep(ackTimeoutMs, over.signal).then(() => {
@@ -220,7 +222,7 @@ async function answered<T>(answer: Promise<T>, what: string, lost: AbortSignal, 
     throw lost.aborted ? lost.reason : linkError(error, url);
   } finally {
     lost.removeEventListener('abort', stopWaiting);
-    over.abort();
+    over.abort(OVER);
   }
 }
 
