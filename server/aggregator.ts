@@ -94,7 +94,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     finished,
     currentGlobal,
     async farewell() {
-      while (parts !== null && parts.roster.available().length > 0) await parts.pulse.next(signal);
+      while (parts !== null && parts.roster.availableCount() > 0) await parts.pulse.next(signal);
     },
     async start(outer) {
       outer.addEventListener('abort', () => stopping.abort(outer.reason), { once: true });

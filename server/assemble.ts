@@ -38,14 +38,14 @@ export async function assemble(
   }
   try {
     for (;;) {
-      const asked = roster.available();
-      const missing = config.minBoards - roster.endedCount() - roster.silentCount() - asked.length;
-      if (asked.length > 0 && missing <= 0) return asked;
-      if (asked.length > 0 && isLate) {
-        log.warn({ round, asked: asked.length, missing }, 'boards are missing, going on without them');
-        return asked;
+      const there = roster.availableCount();
+      const missing = config.minBoards - roster.endedCount() - roster.silentCount() - there;
+      if (there > 0 && missing <= 0) return roster.available();
+      if (there > 0 && isLate) {
+        log.warn({ round, asked: there, missing }, 'boards are missing, going on without them');
+        return roster.available();
       }
-      if (asked.length === 0 && missing <= 0 && (isLate || roster.hasEveryKnownEnded())) return null;
+      if (there === 0 && missing <= 0 && (isLate || roster.hasEveryKnownEnded())) return null;
       await pulse.next(signal);
     }
   } finally {

@@ -1,8 +1,10 @@
 /**
  * Uplink messages → counted updates: decode, check, commit under (round, device, seq), then the receipt.
- * Invariant: a receipt is only sent for what the store has committed; the transport acknowledges after that. Whatever comes in,
- * nothing is thrown: a refusal is data, counted by device and reason. What is too much from one board is not even read or answered.
+ * Invariant: a receipt is only sent for what the store has committed and the disk has taken. Many wait for the disk together, and
+ * none holds up the next message. Whatever comes in, nothing is thrown: a refusal is data, counted by device and reason. What is too
+ * much from one board is not even read or answered.
  */
+import { Buffer } from 'node:buffer';
 import type { Log } from '../core/base/log.ts';
 import type { Message } from '../core/link/transport.ts';
 import type { UpdateRefusal } from '../core/wire/decode.ts';
@@ -49,6 +51,12 @@ const NO_ROUND: Addressed = { round: -1, kind: 'training', modelVersion: -1 };
 const ACCEPTED: Verdict = { verdict: 'accepted', reason: null, final: false };
 const DUPLICATE: Verdict = { verdict: 'duplicate', reason: null, final: false };
 
+/** A counted update with the bytes it came in, which a board may send again. */
+interface Counted {
+  readonly update: Update;
+  readonly payload: Uint8Array;
+}
+
 /** At most one update of a device is counted for each round. */
 function placeOf({ device, round }: Pick<Update, 'device' | 'round'>): string {
   return `${round}/${device}`;
@@ -60,7 +68,8 @@ function byDeviceAndRound(a: Update, b: Update): number {
 
 export function createIntake(options: IntakeOptions): Intake {
   const { store, topics, gate, frame, lateRounds, reply, onCounted, log } = options;
-  const counted = new Map<string, Update>();
+  let counted = new Map<string, Counted>();
+  const answer = createReplies(store, reply, log);
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
   let closedBelow = (store.lastRecord()?.round ?? -1) + 1;
@@ -82,7 +91,7 @@ export function createIntake(options: IntakeOptions): Intake {
     const { round, seq } = update;
     switch (store.accept({ round, device, seq }, payload, current.round)) {
       case 'new':
-        counted.set(placeOf(update), update);
+        counted.set(placeOf(update), { update, payload });
         gate.proved(device);
         onCounted(update);
         return ACCEPTED;
@@ -94,6 +103,9 @@ export function createIntake(options: IntakeOptions): Intake {
     }
   };
   const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict | null } => {
+    const known = counted.get(placeOf({ device, round: current.round }));
+    if (known !== undefined && current !== NO_ROUND && Buffer.compare(known.payload, payload) === 0)
+      return { key: known.update, verdict: DUPLICATE }; // sent again: decoding it is what costs most
     const decoded = readUpdate(frame, device, payload, current, lateRounds);
     if (!decoded.ok) return { key: decoded.key, verdict: refuse(device, decoded) };
     return { key: decoded.value, verdict: count(device, decoded.value, payload) };
@@ -103,12 +115,7 @@ export function createIntake(options: IntakeOptions): Intake {
       gate.flush();
       current = round;
       closedBelow = round.round;
-      counted.clear();
-      for (const { key, payload } of store.updates()) {
-        const decoded = readUpdate(frame, key.device, payload, current, MAX_LATE_ROUNDS); // whatever the setting is by now: it is counted
-        if (decoded.ok) counted.set(placeOf(key), decoded.value);
-        else log.error({ ...key, detail: decoded.detail }, 'a counted update does not decode any more');
-      }
+      counted = countedBefore(options, round);
     },
     count: () => counted.size,
     has: (device) => counted.has(placeOf({ device, round: current.round })),
@@ -116,7 +123,7 @@ export function createIntake(options: IntakeOptions): Intake {
       gate.flush();
       closedBelow = current.round + 1;
       current = NO_ROUND;
-      return [...counted.values()].sort(byDeviceAndRound);
+      return [...counted.values()].map(({ update }) => update).sort(byDeviceAndRound);
     },
     handle({ topic, payload }) {
       const device = topics.deviceOf(topic);
@@ -124,10 +131,45 @@ export function createIntake(options: IntakeOptions): Intake {
       try {
         if (!gate.admits(device)) return;
         const { key, verdict } = judge(device, payload);
-        if (key !== null && verdict !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
+        if (key !== null && verdict !== null) answer(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {
         log.error({ device, error: String(error) }, 'update not counted: the store failed');
       }
     },
+  };
+}
+
+/** What the store holds of a round that is opened again, however late it came: it is counted, whatever the settings are by now. */
+function countedBefore({ store, frame, log }: IntakeOptions, round: OpenRound): Map<string, Counted> {
+  const counted = new Map<string, Counted>();
+  for (const { key, payload } of store.updates()) {
+    const decoded = readUpdate(frame, key.device, payload, round, MAX_LATE_ROUNDS);
+    if (decoded.ok) counted.set(placeOf(key), { update: decoded.value, payload });
+    else log.error({ ...key, detail: decoded.detail }, 'a counted update does not decode any more');
+  }
+  return counted;
+}
+
+/** Sends receipts as soon as the disk has what they are about: those that come while it is waited for share the next wait. */
+function createReplies(store: RoundStore, reply: IntakeOptions['reply'], log: Log): IntakeOptions['reply'] {
+  let waiting: (readonly [string, Receipt])[] = [];
+  let isBusy = false;
+  const send = async () => {
+    isBusy = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      try {
+        await store.durable();
+        for (const [device, receipt] of batch) reply(device, receipt);
+      } catch (error) {
+        log.error({ receipts: batch.length, error: String(error) }, 'no receipts: the disk did not take the updates');
+      }
+    }
+    isBusy = false;
+  };
+  return (device, receipt) => {
+    waiting.push([device, receipt]);
+    if (!isBusy) void send();
   };
 }

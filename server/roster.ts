@@ -19,6 +19,8 @@ export interface Roster {
   counted(device: string, ended: boolean): void;
   /** Online, not ended and not silent, sorted; those that are silent when there is no other. */
   available(): readonly string[];
+  /** How many these are. */
+  availableCount(): number;
   isOnline(device: string): boolean;
   /** Nothing more will come from this board: its stream has ended or it said `finished`. */
   hasEnded(device: string): boolean;
@@ -29,47 +31,70 @@ export interface Roster {
   hasEveryKnownEnded(): boolean;
 }
 
-/** @param ended boards known to have ended, from the store. */
+/**
+ * Counts are kept and not counted: they are asked for at every message.
+ * @param ended boards known to have ended, from the store
+ */
 export function createRoster(ended: readonly string[]): Roster {
   const states = new Map<string, DeviceStatus['state']>();
   const endedStreams = new Set(ended);
+  /** Ended streams, and boards that said `finished`. */
+  const gone = new Set(ended);
+  /** Online and not gone. */
+  const present = new Set<string>();
+  /** Those of them that have not missed a deadline since. */
+  const responsive = new Set<string>();
+  /** Boards that were heard of and are not gone. */
+  const expected = new Set<string>();
   const silent = new Set<string>();
-  const hasEnded = (device: string) => endedStreams.has(device) || states.get(device) === 'finished';
-  const present = () =>
-    [...states]
-      .filter(([device, state]) => state === 'online' && !hasEnded(device))
-      .map(([device]) => device)
-      .sort();
-  const responsive = () => present().filter((device) => !silent.has(device));
+  const sort = (device: string) => {
+    const state = states.get(device);
+    const isGone = endedStreams.has(device) || state === 'finished';
+    const isPresent = state === 'online' && !isGone;
+    put(gone, device, isGone);
+    put(present, device, isPresent);
+    put(responsive, device, isPresent && !silent.has(device));
+    put(expected, device, state !== undefined && !isGone);
+  };
+  const speaks = (device: string) => {
+    if (silent.delete(device)) sort(device);
+  };
+  const asked = () => (responsive.size > 0 ? responsive : present);
   return {
     heard({ device, state }) {
       states.set(device, state);
       silent.delete(device);
+      sort(device);
     },
-    sawSign: (device) => void silent.delete(device),
+    sawSign: speaks,
     missed(devices) {
-      for (const device of devices) if (!hasEnded(device)) silent.add(device);
+      for (const device of devices) {
+        if (gone.has(device)) continue;
+        silent.add(device);
+        sort(device);
+      }
     },
     forget(device) {
       states.delete(device);
       silent.delete(device);
+      sort(device);
     },
     counted(device, isLast) {
       silent.delete(device);
-      if (isLast) endedStreams.add(device);
-      else endedStreams.delete(device);
+      put(endedStreams, device, isLast);
+      sort(device);
     },
-    available() {
-      const some = responsive();
-      return some.length > 0 ? some : present();
-    },
-    silentCount() {
-      const some = responsive().length;
-      return some > 0 ? present().length - some : 0;
-    },
+    available: () => [...asked()].sort(),
+    availableCount: () => asked().size,
+    silentCount: () => present.size - asked().size,
     isOnline: (device) => states.get(device) === 'online',
-    hasEnded,
-    hasEveryKnownEnded: () => [...states.keys()].every(hasEnded),
-    endedCount: () => new Set([...endedStreams, ...[...states.keys()].filter(hasEnded)]).size,
+    hasEnded: (device) => gone.has(device),
+    hasEveryKnownEnded: () => expected.size === 0,
+    endedCount: () => gone.size,
   };
+}
+
+function put<T>(set: Set<T>, item: T, isIn: boolean): void {
+  if (isIn) set.add(item);
+  else set.delete(item);
 }

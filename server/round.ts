@@ -12,7 +12,7 @@ import type { Update } from '../core/wire/update.ts';
 import { assemble } from './assemble.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { TakenChange } from './combine.ts';
-import { type CloseCause, waitForClose } from './deadline.ts';
+import { type CloseCause, quorumOf, waitForClose } from './deadline.ts';
 import { describeRound } from './describe-round.ts';
 import type { FleetState } from './fleet-state.ts';
 import type { Holdout } from './holdout.ts';
@@ -105,11 +105,16 @@ async function askAgain(
 async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal): Promise<CloseCause> {
   const { config, roster, intake, store, clock, pulse, log } = parts;
   let { asked } = round;
-  const progress = () => ({
-    counted: intake.count(),
-    answered: asked.filter(intake.has).length,
-    expected: asked.filter((device) => intake.has(device) || !roster.hasEnded(device)).length,
-  });
+  const progress = () => {
+    const counted = intake.count();
+    const least = asked.length - roster.endedCount();
+    if (counted < quorumOf(least, config.quorum)) return { counted, answered: counted, expected: least }; // too few, whoever they are
+    return {
+      counted,
+      answered: asked.filter(intake.has).length,
+      expected: asked.filter((device) => intake.has(device) || !roster.hasEnded(device)).length,
+    };
+  };
   const onVain = () => {
     log.warn({ round: round.round, asked: asked.length }, 'deadline passed without an update, waiting on');
     asked = [...new Set([...asked, ...roster.available()])].sort();

@@ -10,6 +10,9 @@ export interface AnswerLimits {
   readonly limitMs: number;
 }
 
+/** Why the wait has ended. One for all: an abort without a reason makes an exception with its stack, for every message. */
+const OVER = new Error('no need to wait any more');
+
 /**
  * @param what for errors, as `PUBACK for x`
  * @param lost aborts with an AppError when the connection is gone
@@ -22,7 +25,7 @@ export async function answered<T>(
   { url, clock, limitMs }: AnswerLimits,
 ): Promise<T> {
   const over = new AbortController();
-  const stopWaiting = () => over.abort();
+  const stopWaiting = () => over.abort(OVER);
   lost.addEventListener('abort', stopWaiting, { once: true });
   if (lost.aborted) stopWaiting();
   const tooLate = clock.sleep(limitMs, over.signal).then(() => {
@@ -34,6 +37,6 @@ export async function answered<T>(
     throw lost.aborted ? lost.reason : linkError(error, url);
   } finally {
     lost.removeEventListener('abort', stopWaiting);
-    over.abort();
+    over.abort(OVER);
   }
 }

@@ -6,8 +6,8 @@
  *   bits − 1 bits, most significant first (a model for each prefix).
  * A place is told by a decision, not by a number, so no body can name one outside or twice.
  */
-import type { Quantized } from './affine.ts';
-import { unpack } from './pack.ts';
+import { dequantize, type Quantized } from './affine.ts';
+import { pack, unpack } from './pack.ts';
 import {
   type BitDecoder,
   type BitEncoder,
@@ -72,9 +72,34 @@ export function scaleCount(sparse: boolean, sizes: readonly number[]): number {
  * Trusts that there are `scaleCount` scales and 1–8 bits; takes any body.
  */
 export function decodeCoded(coded: Coded, sizes: readonly number[]): Float32Array | null {
+  if (!coded.sparse) {
+    const vectors = decodeDense(coded, sizes);
+    return vectors === null ? null : joined(vectors);
+  }
   const decoder = createBitDecoder(coded.body);
-  const values = coded.sparse ? decodeSparse(decoder, coded, sizes) : decodeDense(decoder, coded, sizes);
+  const values = decodeSparse(decoder, coded, sizes);
   return decoder.isAtEnd() ? values : null;
+}
+
+/** The vectors that `encodeDense` was given, as `decodeCoded` trusts and refuses. */
+export function decodeDense({ bits, scales, body }: Coded, sizes: readonly number[]): readonly Quantized[] | null {
+  const decoder = createBitDecoder(body);
+  const vectors = sizes.map((length, v): Quantized => {
+    const [lo, step] = [scales[2 * v] as number, scales[2 * v + 1] as number];
+    return { bits, length, lo, step, packed: pack(readCodes(decoder, length, bits), bits) };
+  });
+  return decoder.isAtEnd() ? vectors : null;
+}
+
+/** The values of all vectors back to back, a new array. */
+export function joined(vectors: readonly Quantized[]): Float32Array {
+  const values = new Float32Array(total(vectors.map(({ length }) => length)));
+  let at = 0;
+  for (const vector of vectors) {
+    values.set(dequantize(vector), at);
+    at += vector.length;
+  }
+  return values;
 }
 
 /** The least and the greatest value that `coded` can stand for, whatever its body says; NaN if a scale is. */
@@ -91,15 +116,11 @@ export function boundsOfCoded({ bits, sparse, scales }: Coded): { readonly lo: n
   return { lo, hi };
 }
 
-function decodeDense(decoder: BitDecoder, { bits, scales }: Coded, sizes: readonly number[]): Float32Array {
-  const values = new Float32Array(total(sizes));
-  let at = 0;
-  for (const [v, length] of sizes.entries()) {
-    const models = createBitModels(2 ** bits);
-    const [lo, step] = [scales[2 * v] as number, scales[2 * v + 1] as number];
-    for (let end = at + length; at < end; at++) values[at] = lo + readCode(decoder, models, bits) * step;
-  }
-  return values;
+function readCodes(decoder: BitDecoder, length: number, bits: number): Uint8Array {
+  const models = createBitModels(2 ** bits);
+  const codes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) codes[i] = readCode(decoder, models, bits);
+  return codes;
 }
 
 function decodeSparse(decoder: BitDecoder, { bits, scales }: Coded, sizes: readonly number[]): Float32Array {

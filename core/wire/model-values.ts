@@ -1,8 +1,8 @@
 /** The change of each parameter group that an update carries, whichever way it travelled. */
-import { dequantize, type Quantized } from '../quant/affine.ts';
-import { decodeCoded } from '../quant/coded.ts';
+import type { Quantized } from '../quant/affine.ts';
+import { decodeCoded, decodeDense, joined } from '../quant/coded.ts';
 import type { GroupShape } from './check-structure.ts';
-import type { Update } from './update.ts';
+import type { CodedModel, Update } from './update.ts';
 
 export interface GroupValues {
   /** Index of the modality, or −1 for the fusion head. */
@@ -20,16 +20,22 @@ export function groupShapes({
   return groups.map(({ group, tensors }) => ({ group, sizes: tensors.map(({ size }) => size) }));
 }
 
+/**
+ * What dense models have been decoded to, packed, as long as the model lives: an update's is looked at when it comes and again when the
+ * round closes, and entropy decoding takes as long as all else that is done with it.
+ */
+const known = new WeakMap<CodedModel, readonly Quantized[]>();
+
 /** The groups that travelled; null when a coded body does not hold what `layout` asks. Trusts the structure otherwise. */
 export function groupValues(
   { model, coded }: Pick<Update, 'model' | 'coded'>,
   layout: readonly GroupShape[],
 ): readonly GroupValues[] | null {
   if (coded === null) return model.map(({ group, tensors }) => ({ group, values: joined(tensors) }));
-  const shapes = coded.groups.map((group) => layout.find((known) => known.group === group) as GroupShape);
-  const all = decodeCoded(
+  const shapes = coded.groups.map((group) => layout.find((shape) => shape.group === group) as GroupShape);
+  const all = valuesOf(
     coded,
-    shapes.flatMap(({ sizes }) => sizes),
+    shapes.flatMap((shape) => shape.sizes),
   );
   if (all === null) return null;
   let at = 0;
@@ -40,12 +46,11 @@ export function groupValues(
   });
 }
 
-function joined(tensors: readonly Quantized[]): Float32Array {
-  const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.length, 0));
-  let at = 0;
-  for (const tensor of tensors) {
-    values.set(dequantize(tensor), at);
-    at += tensor.length;
-  }
-  return values;
+/** @param sizes the same at every call for one model: its layout is that of the fleet */
+function valuesOf(coded: CodedModel, sizes: readonly number[]): Float32Array | null {
+  if (coded.sparse) return decodeCoded(coded, sizes);
+  const vectors = known.get(coded) ?? decodeDense(coded, sizes);
+  if (vectors === null) return null;
+  known.set(coded, vectors);
+  return joined(vectors);
 }

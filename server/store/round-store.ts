@@ -1,6 +1,7 @@
 /**
  * The aggregator's memory: what has to survive a crash so that a restart reaches the same bits.
  * Every call is one transaction: it happened wholly or not at all, and is durable against a crash of the process when it returns.
+ * Against a power cut, where that is asked for: all but `accept` and `reject`, which `durable` is for, many at a time.
  * All calls throw AppError `storage-failed` when the medium fails.
  */
 
@@ -63,6 +64,8 @@ export interface RoundStore {
   open(round: OpenRound): void;
   /** Counts an update in the round `takenIn`, its own unless it came late: at most one per key's round and device, ever. */
   accept(key: UpdateKey, payload: Uint8Array, takenIn?: number): Acceptance;
+  /** Resolves when what was accepted and refused before this call survives a power cut, if the store is to survive any; rejects with `storage-failed`. */
+  durable(): Promise<void>;
   /** Whether exactly this key was counted, in whatever round. */
   isCounted(key: UpdateKey): boolean;
   /** Updates counted in the open round, sorted by device; of late ones the key's round is an earlier one. */

@@ -1,6 +1,7 @@
 /**
  * RoundStore in one SQLite file, WAL. With durability `full` a receipt is only sent for what a power cut cannot take back;
- * `normal` is several times faster and safe against a crash of the process, which is enough for replays.
+ * `normal` is faster and safe against a crash of the process, which is enough for replays.
+ * An update is written without waiting for the disk; `durable` then waits once for all that came meanwhile (`sync-log.ts`).
  * Invariant: `updates` holds one row per key's round and device, for good; payloads only while the round that took them is open.
  * Only the newest `KEPT_GLOBALS` states are kept, all records are.
  */
@@ -13,6 +14,7 @@ import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
 import type { CountedBoard, RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
+import { syncLog } from './sync-log.ts';
 import { TAKEN } from './taken.ts';
 
 export type Durability = 'full' | 'normal';
@@ -72,7 +74,7 @@ export function openSqliteStore(path: string, spec: ModelSpec, durability: Durab
   try {
     guarded(path, () => migrate(db));
     guarded(path, () => identify(db, path, shapeHash(spec)));
-    return storeOver(db, path, spec);
+    return storeOver(db, path, spec, durability);
   } catch (error) {
     db.close();
     throw error;
@@ -108,10 +110,19 @@ function identify(db: Database.Database, path: string, hash: number): void {
   }
 }
 
-function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundStore {
+function storeOver(db: Database.Database, path: string, spec: ModelSpec, durability: Durability): RoundStore {
   const sql = statements(db);
   const within = <T>(action: () => T): T => guarded(path, action);
-  const inTransaction = (action: () => void): void => within(() => db.transaction(action)());
+  db.pragma('synchronous = normal');
+  const inTransaction = (action: () => void): void =>
+    within(() => {
+      db.pragma(`synchronous = ${durability}`);
+      try {
+        db.transaction(action)();
+      } finally {
+        db.pragma('synchronous = normal');
+      }
+    });
   const currentRound = () => sql.openRound.get()?.round ?? sql.lastRecord.get()?.round ?? 0;
   const insertGlobal = (global: FleetState) => {
     sql.insertGlobal.run(rowFromGlobal(global));
@@ -123,6 +134,12 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundS
     openRound: () => within(() => mapped(sql.openRound.get(), (row) => JSON.parse(row.body))),
     open: (round) => inTransaction(() => sql.setOpenRound.run(round.round, JSON.stringify(round))),
     accept: (key, payload, takenIn = key.round) => within(() => accept(sql, key, payload, takenIn)),
+    async durable() {
+      if (durability === 'normal') return;
+      await syncLog(path).catch((error: unknown) => {
+        throw storageError(path, error);
+      });
+    },
     isCounted: ({ round, device, seq }) => within(() => sql.seqOf.get(round, device)?.seq === seq),
     updates: () => within(() => sql.payloads.all({ taken: currentRound() }).map(storedUpdate)),
     reject: (reason, device, count = 1) => inTransaction(() => reject(sql, currentRound(), reason, device, count)),
@@ -236,11 +253,14 @@ function guarded<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw new AppError('storage-failed', `the round store failed: ${error instanceof Error ? error.message : error}`, {
-      where: path,
-      hint: 'Check free space, permissions and that the file is a round store of this version.',
-      cause: error,
-    });
+    throw error instanceof AppError ? error : storageError(path, error);
   }
+}
+
+function storageError(path: string, cause: unknown): AppError {
+  return new AppError('storage-failed', `the round store failed: ${cause instanceof Error ? cause.message : cause}`, {
+    where: path,
+    hint: 'Check free space, permissions and that the file is a round store of this version.',
+    cause,
+  });
 }
