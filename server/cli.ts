@@ -34,6 +34,7 @@ interface RunLine {
   config?: string;
   listen?: string;
   broker?: string;
+  http?: string;
   state?: string;
   strategy?: string;
   boards?: string;
@@ -54,6 +55,7 @@ export function serverCommand(): Command {
     .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
     .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
     .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
+    .option('--http <host:port>', 'address of the API and dashboard, or off (default: 127.0.0.1:8080)')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
     .option('--boards <n>', 'boards that must be online before a round opens (default: 1)')
@@ -124,6 +126,7 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
     ...model,
     ...defined({ stateDir: line.state, seed: numberOf('--seed', line.seed) }),
     broker: { ...file.broker, ...defined({ listen: line.listen, url: line.broker }) },
+    http: { ...file.http, ...defined({ listen: line.http }) },
     rounds: {
       ...file.rounds,
       ...defined({

@@ -21,6 +21,7 @@ import {
   MAX_TEXT_LENGTH,
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
+import { httpSchema } from './http-settings.ts';
 import type { RoundSettings } from './round-settings.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 import type { Strategy } from './strategies/strategy.ts';
@@ -157,6 +158,7 @@ export const serverConfigSchema = z.strictObject({
       maxDeltaNorm: z.number().positive().default(DEFAULT_LIMITS.maxDeltaNorm),
     })
     .prefault({}),
+  http: httpSchema.prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 

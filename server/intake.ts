@@ -19,7 +19,9 @@ export interface IntakeOptions {
   readonly frame: Pick<UpdateExpectation, 'shapeHash' | 'spec' | 'layout' | 'limits'>;
   readonly reply: (device: string, receipt: Receipt) => void;
   /** Called after an update has been counted. */
-  readonly onCounted: (update: Update) => void;
+  readonly onCounted: (update: Update, bytes: number) => void;
+  /** Called after an update has been refused. */
+  readonly onRefused: (device: string, reason: RejectReason) => void;
   readonly log: Log;
 }
 
@@ -28,6 +30,8 @@ export interface Intake {
   open(round: OpenRound): void;
   /** Updates counted in the open round so far. */
   count(): number;
+  /** The devices of these. */
+  devices(): readonly string[];
   /** Whether an update of this device is among them. */
   has(device: string): boolean;
   /** Ends the round: later updates are late. Returns what was counted, sorted by device. */
@@ -45,7 +49,8 @@ const NO_ROUND: Addressed = { round: -1, kind: 'training', modelVersion: -1 };
 const ACCEPTED: Verdict = { verdict: 'accepted', reason: null, final: false };
 const DUPLICATE: Verdict = { verdict: 'duplicate', reason: null, final: false };
 
-export function createIntake({ store, topics, frame, reply, onCounted, log }: IntakeOptions): Intake {
+export function createIntake(options: IntakeOptions): Intake {
+  const { store, topics, frame, reply, onCounted, onRefused, log } = options;
   const counted = new Map<string, Update>();
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
@@ -71,7 +76,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
     switch (store.accept({ round, device, seq }, payload)) {
       case 'new':
         counted.set(device, update);
-        onCounted(update);
+        onCounted(update, payload.length);
         return ACCEPTED;
       case 'duplicate':
         return DUPLICATE;
@@ -97,6 +102,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
       }
     },
     count: () => counted.size,
+    devices: () => [...counted.keys()],
     has: (device) => counted.has(device),
     close() {
       closedBelow = current.round + 1;
@@ -108,6 +114,7 @@ export function createIntake({ store, topics, frame, reply, onCounted, log }: In
       if (device === null) return;
       try {
         const { key, verdict } = judge(device, payload);
+        if (verdict.reason !== null) onRefused(device, verdict.reason);
         if (key !== null) reply(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {
         log.error({ device, error: String(error) }, 'update not counted: the store failed');

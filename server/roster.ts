@@ -10,6 +10,8 @@ export interface Roster {
   heard(status: DeviceStatus): void;
   /** An update was counted. */
   counted(device: string, ended: boolean): void;
+  /** As if it had never been heard of. */
+  forget(device: string): void;
   /** Online and not ended, sorted. */
   available(): readonly string[];
   /** Nothing more will come from this board: its stream has ended or it said `finished`. */
@@ -29,6 +31,10 @@ export function createRoster(ended: readonly string[]): Roster {
     counted(device, isLast) {
       if (isLast) endedStreams.add(device);
       else endedStreams.delete(device);
+    },
+    forget(device) {
+      states.delete(device);
+      endedStreams.delete(device);
     },
     available: () =>
       [...states]

@@ -168,6 +168,7 @@ function inSpecOrder(window: StoredWindow, boardIndex: readonly number[]): Label
     label: window.label ?? '',
     values: boardIndex.map((at) => window.values[at] ?? null),
     quality: boardIndex.map((at) => window.quality[at] ?? 0),
+    why: boardIndex.map((at) => window.why?.[at] ?? null),
   };
 }
 

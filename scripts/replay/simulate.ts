@@ -100,7 +100,7 @@ function startBoard(
   const usable = windows
     .map((window) => judge.judged(window))
     .filter(({ label }) => (label === null ? usesUnlabelled : classes.includes(label)))
-    .map(({ label, values, quality }): LabelledWindow => ({ label: label ?? '', values, quality }));
+    .map(({ label, values, quality, why = [] }): LabelledWindow => ({ label: label ?? '', values, quality, why }));
   const served = { version: 0, averaged: global.averaged };
   return { device, windows: usable, next: 0, checkpoint: initialCheckpoint(global), served };
 }

@@ -6,7 +6,7 @@
 
 import type { RejectReason } from '../../core/wire/update.ts';
 import type { FleetState } from '../fleet-state.ts';
-import type { RoundRecord } from '../record.ts';
+import type { BoardReport, RoundRecord } from '../record.ts';
 
 export interface OpenRound {
   /** 0 is the statistics round. */
@@ -39,6 +39,10 @@ export interface ClosedRound {
   readonly global: FleetState;
   /** Counted devices, and whether their stream has ended. */
   readonly devices: readonly { readonly device: string; readonly ended: boolean }[];
+  /** What the counted updates said of their boards, for those who look (`history.ts`). */
+  readonly reports?: readonly BoardReport[];
+  /** Wall time, milliseconds since 1970. */
+  readonly closedAtMs?: number;
 }
 
 export interface RoundStore {
@@ -70,6 +74,10 @@ export interface RoundStore {
   lastRecord(): RoundRecord | null;
   /** Keys counted in a round, sorted by device, with the size of their payload. */
   counted(round: number): readonly (UpdateKey & { readonly bytes: number })[];
+  /** A board that does not come back: it is not listed any more, nor has it ended. What it was counted for stays. False when it is not known. */
+  forget(device: string): boolean;
+  /** Writes to the medium and changes nothing: returns when a receipt could be given now. */
+  probe(): void;
   /** Devices whose stream has ended, sorted. */
   ended(): readonly string[];
 

@@ -12,6 +12,7 @@ import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
+import { REPORT_TABLES, reportTables } from './report-tables.ts';
 import type { RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
 
 export type Durability = 'full' | 'normal';
@@ -44,6 +45,7 @@ const STEPS = [
   ALTER TABLE globals ADD COLUMN moment_steps TEXT;
   `,
   'ALTER TABLE globals ADD COLUMN temperature REAL NOT NULL DEFAULT 1;',
+  REPORT_TABLES,
 ];
 
 /**
@@ -94,6 +96,7 @@ function identify(db: Database.Database, path: string, hash: number): void {
 
 function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundStore {
   const sql = statements(db);
+  const reports = reportTables(db);
   const within = <T>(action: () => T): T => guarded(path, action);
   const inTransaction = (action: () => void): void => within(() => db.transaction(action)());
   const currentRound = () => sql.openRound.get()?.round ?? sql.lastRecord.get()?.round ?? 0;
@@ -111,14 +114,25 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec): RoundS
     updates: () => within(() => sql.payloads.all(currentRound()).map(storedUpdate)),
     reject: (reason) => inTransaction(() => sql.reject.run(currentRound(), reason)),
     rejections: (round) => within(() => Object.fromEntries(sql.rejections.all(round).map((r) => [r.reason, r.count]))),
-    close: ({ record, global, devices }) =>
+    close: (closed) =>
       inTransaction(() => {
+        const { record, global, devices } = closed;
         insertGlobal(global);
         sql.insertRecord.run(record.round, JSON.stringify(record));
         sql.dropPayloads.run(record.round);
         sql.clearOpenRound.run();
         for (const { device, ended } of devices) sql.setDevice.run(device, ended ? 1 : 0);
+        reports.write(closed);
       }),
+    forget(device) {
+      let isKnown = false;
+      inTransaction(() => {
+        isKnown = sql.forgetDevice.run(device).changes > 0;
+        reports.forget(device);
+      });
+      return isKnown;
+    },
+    probe: () => within(() => void db.pragma(`user_version = ${STEPS.length}`)),
     record: (round) => within(() => mapped(sql.record.get(round), (row) => JSON.parse(row.body) as RoundRecord)),
     lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
     counted: (round) => within(() => sql.counted.all(round)),
@@ -165,6 +179,7 @@ function statements(db: Database.Database) {
     record: db.prepare<[number], { body: string }>('SELECT body FROM records WHERE round = ?'),
     lastRecord: db.prepare<[], { round: number; body: string }>('SELECT * FROM records ORDER BY round DESC LIMIT 1'),
     setDevice: db.prepare<[string, number]>('INSERT OR REPLACE INTO devices VALUES (?, ?)'),
+    forgetDevice: db.prepare<[string]>('DELETE FROM devices WHERE device = ?'),
     ended: db.prepare<[], { device: string }>('SELECT device FROM devices WHERE ended = 1 ORDER BY device'),
   };
 }
