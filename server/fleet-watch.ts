@@ -92,8 +92,7 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
   };
   const now = () => ({ heardMs: clock.wallMs() });
   return {
-    startedMs: clock.wallMs(),
-    events,
+    ...{ startedMs: clock.wallMs(), events },
     boards: () => boards,
     round() {
       if (open === null) return null;
@@ -115,7 +114,7 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
       const isAgain = open?.round.round === round.round;
       if (open !== null && isAgain) open.round = round;
       else {
-        const arrivals = new Map<string, number | null>(counted.map((device) => [device, null]));
+        const arrivals = new Map(counted.map((device) => [device, null]));
         open = { round, openedMs: clock.wallMs(), at: clock.nowMs(), arrivals };
       }
       if (!isAgain) events.push('round-opened', { round: round.round, kind: round.kind, asked: round.asked.length });

@@ -42,13 +42,13 @@ export function readSeries(db: Database.Database, { from, to, points }: SeriesQu
   const step = Math.max(1, Math.ceil((to - from + 1) / points));
   const facts = db
     .prepare<[number, number, number, number], Record<string, number | null> & { bucket: number; last: number }>(
-      `SELECT (round - ?) / ? AS bucket, max(round) AS last, ${MEANS.join(', ')} FROM round_facts
+      `SELECT CAST((round - ?) / ? AS INTEGER) AS bucket, max(round) AS last, ${MEANS.join(', ')} FROM round_facts
        WHERE round BETWEEN ? AND ? GROUP BY bucket ORDER BY bucket`,
     )
     .all(from, step, from, to);
   const values = db
     .prepare<[number, number, number, number], { bucket: number; name: string; value: number }>(
-      `SELECT (round - ?) / ? AS bucket, name, avg(value) AS value FROM round_values
+      `SELECT CAST((round - ?) / ? AS INTEGER) AS bucket, name, avg(value) AS value FROM round_values
        WHERE round BETWEEN ? AND ? GROUP BY name, bucket`,
     )
     .all(from, step, from, to);
