@@ -1,7 +1,7 @@
 /**
- * The two programs that some tests drive for real: the Mosquitto broker and a Chromium browser. Installed through
+ * The programs that some tests drive for real: the Mosquitto broker, a Chromium browser, and Prometheus' checker. Installed through
  * apt-get where that needs no password; elsewhere the tests that want them are skipped with a reason.
- * Invariant: no broker is started, now or at the next boot (Debian's package would do both).
+ * Invariant: no service is started, now or at the next boot (Debian's packages would do both).
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 const PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
   { name: 'chromium', tests: "the report's browser tests" },
+  { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
 ];
 const EXTRA_FOLDERS = ['/usr/sbin', '/usr/local/sbin']; // not on every user's PATH
 
@@ -24,9 +25,11 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
 fi
 install() { apt-get install --yes --quiet --no-install-recommends "$@"; }
 install "$@" || { apt-get update --quiet; install "$@"; }
-case " $* " in
-  *' mosquitto '*) if command -v systemctl >/dev/null; then systemctl disable --quiet mosquitto || true; fi ;;
-esac
+for service in mosquitto prometheus; do
+  case " $* " in
+    *" $service "*) if command -v systemctl >/dev/null; then systemctl disable --quiet "$service" || true; fi ;;
+  esac
+done
 `;
 
 function isExecutable(path) {
@@ -55,7 +58,7 @@ export function ensurePrograms(say) {
   if (missing.length === 0) say('programs', `${PROGRAMS.map((program) => program.name).join(', ')} found`);
   const prefix = privilege();
   if (missing.length === 0 || prefix === null) return missing;
-  const names = missing.map((program) => program.name);
+  const names = missing.map((program) => program.from ?? program.name); // packages
   say('programs', `apt-get install ${names.join(' ')} …`);
   const [command, ...args] = [...prefix, 'sh', '-c', INSTALL, 'sh', ...names];
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });

@@ -2,7 +2,7 @@
  * Windows on disk. The samples are stored apart from the small facts (label, quality, completeness, measures).
  * Body: per modality the count of its float32 values as uint32 (ABSENT where the modality is missing), then the values, little-endian.
  * Facts: M, K as two float32, then per modality quality, completeness as float64 and K measures as float32 (NaN where absent), then
- * per modality its reason as one byte: place in WHYS + 1, 0 = none. Windows of earlier versions end before the reasons.
+ * per modality its reason as one byte: place in WHYS + 1, 0 = none. Where nobody said, the facts end before the reasons.
  * Invariant: a window's index is written once; a replay that cuts the same window again changes nothing.
  */
 import { WHYS, type Why } from '../../core/qqr/quality.ts';
@@ -137,7 +137,7 @@ function unpackBody(body: Buffer): (Float32Array | null)[] {
 
 function packFacts({ quality, completeness, measures, why }: MeasuredWindow): Uint8Array {
   const perModality = measures.find((m) => m !== null)?.length ?? 0;
-  const view = new DataView(new ArrayBuffer(8 + quality.length * (17 + 4 * perModality)));
+  const view = new DataView(new ArrayBuffer(8 + quality.length * (16 + 4 * perModality + (why === undefined ? 0 : 1))));
   view.setFloat32(0, quality.length, true);
   view.setFloat32(4, perModality, true);
   let at = 8;
@@ -147,7 +147,9 @@ function packFacts({ quality, completeness, measures, why }: MeasuredWindow): Ui
     at += 16;
     for (let k = 0; k < perModality; k++, at += 4) view.setFloat32(at, measures[m]?.[k] ?? Number.NaN, true);
   }
-  for (let m = 0; m < quality.length; m++) view.setUint8(at + m, WHYS.indexOf(why?.[m] as Why) + 1);
+  why?.forEach((reason, m) => {
+    view.setUint8(at + m, reason === null ? 0 : WHYS.indexOf(reason) + 1);
+  });
   return new Uint8Array(view.buffer);
 }
 
@@ -167,8 +169,6 @@ function unpackFacts(facts: Buffer): Pick<MeasuredWindow, 'quality' | 'completen
     for (let k = 0; k < perModality; k++, at += 4) own[k] = view.getFloat32(at, true);
     measures.push(own.length === 0 || own.every(Number.isNaN) ? null : own);
   }
-  const why = Array.from({ length: modalities }, (_, m) => {
-    return at + m < facts.length ? (WHYS[view.getUint8(at + m) - 1] ?? null) : null;
-  });
-  return { quality, completeness, measures, why };
+  const reasons = [...facts.subarray(at)].map((place) => WHYS[place - 1] ?? null);
+  return { quality, completeness, measures, ...(reasons.length > 0 && { why: reasons }) };
 }
