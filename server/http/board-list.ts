@@ -2,7 +2,7 @@
  * Every board in a line: what it said last, how its sensors were over the newest rounds, and since when one is in trouble.
  * What closed rounds say is worked out once a round; what is live is laid over it.
  */
-import type { WatchedBoard } from '../fleet-watch.ts';
+import type { WatchedBoard, WatchedRound } from '../fleet-watch.ts';
 import type { BoardReport, ModalityQuality } from '../record.ts';
 import type { BoardTotals } from '../store/history.ts';
 import type { FleetWindow } from './fleet-window.ts';
@@ -57,8 +57,14 @@ interface Past {
   readonly reports: ReadonlyMap<string, readonly ((BoardReport & { readonly round: number }) | null)[]>;
 }
 
-/** @returns the list with that many rounds of history */
-export function createBoardList(window: FleetWindow): (rounds: number) => BoardList {
+export interface BoardLines {
+  /** All boards with that many rounds of history. */
+  all(rounds: number): BoardList;
+  /** One of them, or null when it was never heard of. */
+  one(device: string, rounds: number): { readonly rounds: readonly number[]; readonly board: BoardLine } | null;
+}
+
+export function createBoardLines(window: FleetWindow): BoardLines {
   let kept: { readonly key: string; readonly past: Past } | null = null;
   const pastOf = (rounds: number): Past => {
     const last = window.history.lastRound() ?? -1;
@@ -66,12 +72,31 @@ export function createBoardList(window: FleetWindow): (rounds: number) => BoardL
     if (kept?.key !== key) kept = { key, past: readPast(window, last, rounds) };
     return kept.past;
   };
-  return (rounds) => {
-    const past = pastOf(rounds);
-    const live = window.view.boards();
-    const names = [...new Set([...live.keys(), ...past.totals.keys()])].sort();
-    return { rounds: past.rounds, boards: names.map((name) => lineOf(name, live.get(name), past, window)) };
+  return {
+    all(rounds) {
+      const past = pastOf(rounds);
+      const now = present(window);
+      const names = [...new Set([...now.boards.keys(), ...past.totals.keys()])].sort();
+      return { rounds: past.rounds, boards: names.map((name) => lineOf(name, past, now, window)) };
+    },
+    one(device, rounds) {
+      const past = pastOf(rounds);
+      const now = present(window);
+      if (!now.boards.has(device) && !past.totals.has(device)) return null;
+      return { rounds: past.rounds, board: lineOf(device, past, now, window) };
+    },
   };
+}
+
+interface Present {
+  readonly boards: ReadonlyMap<string, WatchedBoard>;
+  readonly open: WatchedRound | null;
+  readonly asked: ReadonlySet<string>;
+}
+
+function present({ view }: FleetWindow): Present {
+  const open = view.round();
+  return { boards: view.boards(), open, asked: new Set(open?.asked) };
 }
 
 function readPast({ history }: FleetWindow, last: number, rounds: number): Past {
@@ -87,10 +112,10 @@ function readPast({ history }: FleetWindow, last: number, rounds: number): Past 
   return { totals, rounds: numbers, reports };
 }
 
-function lineOf(device: string, live: WatchedBoard | undefined, past: Past, { spec, view }: FleetWindow): BoardLine {
+function lineOf(device: string, past: Past, { boards, open, asked }: Present, { spec }: FleetWindow): BoardLine {
+  const live = boards.get(device);
   const totals = past.totals.get(device);
   const reports = past.reports.get(device) ?? past.rounds.map(() => null);
-  const open = view.round();
   const hasAnswered = open?.arrivals.has(device) ?? false;
   const newest = live?.newest ?? reports.findLast((report) => report !== null) ?? null;
   const isAhead = hasAnswered && live?.newest?.round === open?.round; // counted, but in no closed round yet
@@ -103,7 +128,7 @@ function lineOf(device: string, live: WatchedBoard | undefined, past: Past, { sp
     state: live?.state ?? 'unknown',
     lastSeenMs: live?.heardMs ?? totals?.countedMs ?? null,
     lastRound: newest?.round ?? totals?.lastRound ?? null,
-    isAsked: open?.asked.includes(device) ?? false,
+    isAsked: asked.has(device),
     hasAnswered,
     counted: (totals?.counted ?? 0) + (isAhead ? 1 : 0),
     bytes: (totals?.bytes ?? 0) + (isAhead ? (live?.newest?.bytes ?? 0) : 0),

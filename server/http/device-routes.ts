@@ -1,7 +1,7 @@
 /** `/api/v1/devices`: all boards with a few rounds of history, or one with as much as is kept. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { CountedUpdate } from '../store/history.ts';
-import { type BoardLine, type BoardList, createBoardList } from './board-list.ts';
+import { type BoardLine, createBoardLines } from './board-list.ts';
 import type { FleetWindow } from './fleet-window.ts';
 import { jsonRoute } from './json-route.ts';
 import { count, countsByReason, deviceName, MAX_ROUND, modalityQuality, share, wallTime, whole } from './parameters.ts';
@@ -78,7 +78,7 @@ const deviceSchema = z
   .openapi('BoardHistory');
 
 export function addDeviceRoutes(app: OpenAPIHono, window: FleetWindow): void {
-  const list = createBoardList(window);
+  const lines = createBoardLines(window);
   const page = {
     history: whole(0, MAX_HISTORY, 20),
     limit: whole(1, MAX_BOARDS_A_PAGE, MAX_BOARDS_A_PAGE),
@@ -87,7 +87,7 @@ export function addDeviceRoutes(app: OpenAPIHono, window: FleetWindow): void {
   };
   const lists = { path: '/api/v1/devices', tag: 'devices', summary: 'All boards, sorted by name', query: page };
   jsonRoute(app, { ...lists, schema: listSchema }, ({ history, limit, after, state }) => {
-    const { rounds, boards } = list(history);
+    const { rounds, boards } = lines.all(history);
     const wanted = boards.filter(
       (board) => (after === undefined || board.device > after) && (state === undefined || board.state === state),
     );
@@ -103,12 +103,16 @@ export function addDeviceRoutes(app: OpenAPIHono, window: FleetWindow): void {
     problems: ['not-found'] as const,
   };
   jsonRoute(app, { ...one, schema: deviceSchema }, ({ device, before, limit }) => {
-    const { rounds, boards }: BoardList = list(OWN_HISTORY);
-    const known = boards.find((board) => board.device === device);
-    if (known === undefined) return problem('not-found', 'no board of this name has been heard of');
+    const known = lines.one(device, OWN_HISTORY);
+    if (known === null) return problem('not-found', 'no board of this name has been heard of');
     const found = window.history.updatesOf(device, before, limit + 1);
     const updates = found.slice(0, limit).map((update) => namedUpdate(update, window));
-    return { device: known, rounds, updates, next: found.length > limit ? (updates.at(-1)?.round ?? null) : null };
+    return {
+      device: known.board,
+      rounds: known.rounds,
+      updates,
+      next: found.length > limit ? (updates.at(-1)?.round ?? null) : null,
+    };
   });
 }
 

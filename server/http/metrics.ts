@@ -4,7 +4,7 @@
  * the number of time series is bounded.
  */
 import { Counter, Gauge, type OpenMetricsContentType, type PrometheusContentType, Registry } from 'prom-client';
-import { createBoardList } from './board-list.ts';
+import { type BoardLine, createBoardLines, type ModalityLine } from './board-list.ts';
 import type { EventStreams } from './event-stream.ts';
 import { boardsByState } from './fleet-route.ts';
 import type { FleetWindow } from './fleet-window.ts';
@@ -31,15 +31,23 @@ interface Family {
 
 export function createMetrics(window: FleetWindow, streams: EventStreams): Metrics {
   const registry = new Registry();
-  for (const family of [
+  const lines = createBoardLines(window);
+  let boards: readonly BoardLine[] = []; // of the present scrape
+  const families = [
     ...roundFamilies(window),
     ...learningFamilies(window),
     ...linkFamilies(window, streams),
-    ...boardFamilies(window),
+    ...boardFamilies(window, () => boards),
     ...processFamilies(),
-  ])
-    register(registry, family);
-  return { contentType: registry.contentType, text: () => registry.metrics() };
+  ];
+  for (const family of families) register(registry, family);
+  return {
+    contentType: registry.contentType,
+    text() {
+      boards = lines.all(1).boards;
+      return registry.metrics();
+    },
+  };
 }
 
 function register(registry: Registry, { name, help, kind, labels = [], read }: Family): void {
@@ -169,24 +177,15 @@ function linkFamilies({ view, ...window }: FleetWindow, streams: EventStreams): 
   ];
 }
 
-function boardFamilies(window: FleetWindow): Family[] {
-  const list = createBoardList(window);
-  const boards = () => list(0).boards;
+function boardFamilies(window: FleetWindow, boards: () => readonly BoardLine[]): Family[] {
   const labelled = () => boards().slice(0, MAX_LABELLED_BOARDS);
-  const each = (read: (board: ReturnType<typeof labelled>[number]) => number | null) => (): Sample[] =>
-    labelled().map((board) => [read(board), { device: board.device }]);
-  const eachModality =
-    (read: (line: ReturnType<typeof labelled>[number]['modalities'][number]) => number | null) => () =>
-      labelled().flatMap(({ device, modalities }) =>
-        modalities.map((line): Sample => [read(line), { device, modality: line.modality }]),
-      );
-  const ofBoard = (
-    name: string,
-    help: string,
-    read: (board: ReturnType<typeof labelled>[number]) => number | null,
-  ): Family => {
-    return { name, help, labels: ['device'], read: each(read) };
+  const ofBoard = (name: string, help: string, read: (board: BoardLine) => number | null): Family => {
+    return { name, help, labels: ['device'], read: () => labelled().map((one) => [read(one), { device: one.device }]) };
   };
+  const eachModality = (read: (line: ModalityLine) => number | null) => () =>
+    labelled().flatMap(({ device, modalities }) =>
+      modalities.map((line): Sample => [read(line), { device, modality: line.modality }]),
+    );
   return [
     {
       ...{ name: 'qqr_boards', help: 'Boards that are known, by state.', labels: ['state'] },
