@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
+import { createRng } from '../../core/math/rng.ts';
+import { createNetworkCache } from '../../core/model/network-cache.ts';
 import type { Update } from '../../core/wire/update.ts';
 import { readEvents } from '../fixtures/event-reader.ts';
-import { BEARER, getJson, type HttpFleet, startHttpFleet } from '../fixtures/http-fleet.ts';
+import { BEARER, getJson, type HttpFleet, SMALL_MODEL, startHttpFleet } from '../fixtures/http-fleet.ts';
+import { TINY_SPEC } from '../fixtures/sample-update.ts';
 
 const LIMIT = { timeout: 30_000 };
 
@@ -470,6 +473,42 @@ test('beyond the loopback, reading needs the token too', LIMIT, async (t) => {
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
   const open = await startHttpFleet(t, { config: { http: { listen: '0.0.0.0:0', publicReading: true } } });
   assert.equal((await fetch(`${open.server.httpUrl}/api/v1/fleet`.replace('0.0.0.0', '127.0.0.1'))).status, 200);
+});
+
+test('predictions on held-out windows, with what is confused with what', LIMIT, async (t) => {
+  const spec = TINY_SPEC;
+  const rng = createRng('predictions');
+  const clean = Array.from({ length: 40 }, (_, i) => {
+    const values = spec.modalities.map(() => Float32Array.from({ length: 128 * 3 }, () => rng.next() + (i % 3)));
+    return { values: i === 7 ? [null, null] : values, quality: i === 7 ? [0, 0] : [1, 1], label: i % 3 };
+  });
+  const evaluation = { network: await createNetworkCache()(spec), windows: { clean, degraded: {} } };
+  const config = { rounds: { boards: 1, max: 1, quorum: 1 }, model: { ...SMALL_MODEL, windowStatistics: false } };
+  const fleet = await startHttpFleet(t, { evaluation, config });
+  assert.equal((await fetch(`${fleet.api}/predictions`)).status, 409, 'no scale yet');
+  await fleet.board('a').start();
+  const record = await fleet.closed(1);
+  await fleet.server.finished;
+  const said = await getJson<{
+    confusion: number[][];
+    unsure: number;
+    accuracy: number;
+    examples: { predicted: string | null; confidence: number; window: number }[];
+  }>(`${fleet.api}/predictions?limit=40`);
+  assert.equal(said.unsure, 1);
+  assert.equal(
+    said.confusion.flat().reduce((sum, count) => sum + count, 0),
+    39,
+  );
+  assert.deepEqual(
+    said.confusion.map((row) => row.reduce((sum, count) => sum + count, 0)),
+    [14, 12, 13],
+  );
+  const right = said.confusion.reduce((sum, row, label) => sum + (row[label] as number), 0);
+  assert.equal(said.accuracy, right / 40);
+  assert.equal(said.accuracy, record.evaluation?.clean, 'as the round was evaluated');
+  assert.equal(said.examples.length, 40);
+  assert.equal(said.examples[7]?.predicted, null);
 });
 
 test('probes say whether it lives and whether an update could be counted', LIMIT, async (t) => {
