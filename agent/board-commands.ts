@@ -1,17 +1,18 @@
 /** `qqr agent probe` and `qqr agent doctor`: what is wired to a board, and what could keep it from working. */
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { AppError, ERROR_CODES } from '../core/base/errors.ts';
+import { readLinkFiles } from '../core/link/link-files.ts';
 import type { AgentConfig } from './config.ts';
 import { kernelHardware } from './hardware.ts';
 import { busSpeedHz, linuxI2c, listI2cBuses } from './hw/i2c-linux.ts';
 import { isAgentListening } from './labels/label-socket.ts';
 import { examine, type Finding, type Patient } from './ops/doctor.ts';
 import { probe, sensorBlock } from './ops/probe.ts';
+import { reachBroker } from './reach-broker.ts';
 import { configuredChips } from './sensors/board-chips.ts';
 
 export function addBoardCommands(agent: Command, readConfig: (path: string) => Promise<AgentConfig>): void {
@@ -84,7 +85,10 @@ function patientOf(config: AgentConfig): Patient {
     openBus: kernelHardware(config.gpio.chip).openBus,
     busSpeedHz: (n) => busSpeedHz(n),
     isClockSynchronized,
-    reachBroker: () => reachBroker(link.url),
+    link,
+    readLink: () => readLinkFiles(link),
+    wallMs: () => Date.now(),
+    reachBroker: () => reachBroker(link),
     stateDir,
     writeState: () => writeState(stateDir),
     freeMb: async () => {
@@ -115,31 +119,6 @@ async function isClockSynchronized(): Promise<boolean | null> {
     ({ stdout }) => stdout.trim() === 'yes',
     () => null,
   );
-}
-
-const CONNECT_MS = 5000;
-
-function reachBroker(url: string): Promise<string> {
-  const { hostname, port } = new URL(url);
-  return new Promise((resolve, reject) => {
-    const fail = (what: string) =>
-      reject(
-        new AppError('link-unavailable', what, {
-          where: url,
-          hint: 'start the aggregator, check link.url and the network',
-        }),
-      );
-    const socket = connect({ host: hostname, port: Number(port === '' ? 1883 : port), timeout: CONNECT_MS });
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(`${url} accepts connections`);
-    });
-    socket.on('error', (error) => fail(error.message));
-    socket.on('timeout', () => {
-      socket.destroy();
-      fail(`no answer in ${CONNECT_MS / 1000} s`);
-    });
-  });
 }
 
 async function writeState(stateDir: string): Promise<void> {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
+import { onHangup } from '../core/base/hangup.ts';
 import type { Log } from '../core/base/log.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager, type ServiceManager } from '../core/base/service-manager.ts';
@@ -39,6 +40,9 @@ interface RunLine {
   device?: string;
   fleet?: string;
   broker?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
   state?: string;
   replay?: string;
   /** True without a recording. */
@@ -57,6 +61,9 @@ export function agentCommand(): Command {
     .option('--device <name>', "the board's name in the fleet")
     .option('--fleet <name>', 'the fleet (default: default)')
     .option('--broker <url>', "the aggregator's broker (default: mqtt://127.0.0.1:1883)")
+    .option('--ca <file>', "for mqtts://: CAs that may have signed the broker's certificate, PEM")
+    .option('--cert <file>', "for mqtts://: the board's certificate, PEM; with --key")
+    .option('--key <file>', 'its private key, PEM, mode 0600')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-agent)')
     .option('--replay <trace>', 'play this trace (CSV or CSV.gz) instead of reading sensors')
     .option('--sim [trace]', 'simulate the configured chips, moved by this trace or by a synthetic walk')
@@ -99,8 +106,10 @@ async function run(line: RunLine): Promise<void> {
 /** Until the agent has finished or a person wants its end. */
 async function serve(agent: RunningAgent, manager: ServiceManager, log: Log): Promise<void> {
   // Not earlier: a signal while the agent starts ends it at once, as a kill would, which it survives.
+  let ignoreHangup: () => void = () => undefined;
   const interrupted = new Promise<void>((resolve) => {
     process.once('SIGINT', resolve).once('SIGTERM', resolve);
+    ignoreHangup = onHangup(process.stdin.isTTY, { reload: agent.renewLink, end: resolve });
   });
   const { progress, status } = agent;
   const watchdog = progress && createWatchdog(manager, progress, status, systemClock, log);
@@ -112,6 +121,7 @@ async function serve(agent: RunningAgent, manager: ServiceManager, log: Log): Pr
     await watchdog?.stop();
     await manager.stopping();
     await agent.stop();
+    ignoreHangup();
   }
 }
 
@@ -156,12 +166,14 @@ async function readChecked(path: string): Promise<AgentConfig> {
 /** Settings of the file, over them those of the command line. */
 async function configOf(line: RunLine): Promise<AgentConfig> {
   const file = line.config === undefined ? {} : await readAgentSettings(line.config);
+  const { broker: url, ca, cert, key } = line;
+  const link = Object.fromEntries(Object.entries({ url, ca, cert, key }).filter(([, value]) => value !== undefined));
   const settings = {
     ...file,
     ...(line.device !== undefined && { device: line.device }),
     ...(line.fleet !== undefined && { fleet: line.fleet }),
     ...(line.state !== undefined && { stateDir: line.state }),
-    ...(line.broker !== undefined && { link: { ...file.link, url: line.broker } }),
+    link: { ...file.link, ...link },
   };
   return parseAgentConfig(settings, line.config ?? 'command line');
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
 import { readToml } from '../core/base/toml.ts';
+import { checkLinkKeys } from '../core/link/check-link-keys.ts';
 import { isLabel } from './labels/label-desk.ts';
 import { CHIP_NAMES } from './sensors/registry.ts';
 
@@ -100,15 +101,41 @@ export const agentConfigSchema = z.strictObject({
     .prefault({}),
   link: z
     .strictObject({
-      /** The aggregator's broker. */
+      /** The aggregator's broker; `mqtts` is TLS. */
       url: z
         .string()
-        .regex(/^mqtt:\/\/[^/]+$/, 'takes mqtt://HOST:PORT')
+        .regex(/^mqtts?:\/\/[^/@]+$/, 'takes mqtt://HOST:PORT or mqtts://HOST:PORT')
         .default('mqtt://127.0.0.1:1883'),
       username: z.string().optional(),
       password: z.string().optional(),
+      /** File with the password on its first line, read anew for every connection. */
+      passwordFile: z.string().optional(),
+      /** PEM files for mqtts, read anew for every connection: CAs that may have signed the broker's certificate, the board's own certificate and its key. */
+      ca: z.string().optional(),
+      cert: z.string().optional(),
+      key: z.string().optional(),
       /** Seconds between signs of life. */
       keepaliveS: z.number().int().min(5).max(3600).default(60),
+    })
+    .superRefine((link, { addIssue }) =>
+      checkLinkKeys(link, (path, message) => addIssue({ code: 'custom', path: [path], message })),
+    )
+    .prefault({}),
+  state: z
+    .strictObject({
+      /** The board tells how it is every so many seconds: activity, quality, faults; 0: never. */
+      everyS: z.number().min(0).max(3600).default(10),
+    })
+    .prefault({}),
+  homeAssistant: z
+    .strictObject({
+      /** Describe the board to Home Assistant, which then shows it by itself. */
+      enabled: z.boolean().default(false),
+      /** Where Home Assistant looks for descriptions. */
+      prefix: z
+        .string()
+        .regex(/^[^+#\s]+$/, 'cannot stand in a topic')
+        .default('homeassistant'),
     })
     .prefault({}),
   window: z

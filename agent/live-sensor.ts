@@ -48,6 +48,8 @@ export interface LiveSensor {
   progress(): number;
   /** For people: what is sampled, and what is failing. */
   status(): string;
+  /** What is failing now: `mpu6050@1:0x68: unplugged`. */
+  failing(): readonly string[];
   /** Opens the doors for labels. @param transport the link, started or not @param classes what the fleet's model tells apart, null: not known yet */
   openDoors(transport: Transport, classes: () => readonly string[] | null, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -82,7 +84,8 @@ export async function startLiveSensor(parts: LiveSensorParts, signal: AbortSigna
       sensor,
       state: { [BOARD_CLOCK_STATE]: boardClock.state },
       progress: () => sensor.progress(),
-      status: () => statusOf(sensor, failing()),
+      status: () => statusOf(sensor, namesOf(failing())),
+      failing: () => namesOf(failing()),
       openDoors,
       stop,
     };
@@ -92,9 +95,12 @@ export async function startLiveSensor(parts: LiveSensorParts, signal: AbortSigna
   }
 }
 
-function statusOf({ header }: ImuSensor, failing: readonly FaultEvent[]): string {
+function namesOf(failing: readonly FaultEvent[]): string[] {
+  return failing.map(({ fault, chip }) => `${chip}: ${fault}`);
+}
+
+function statusOf({ header }: ImuSensor, faults: readonly string[]): string {
   const sampled = header.modalities.map(({ name, sampleRateHz }) => `${name} ${Number(sampleRateHz.toFixed(1))} Hz`);
-  const faults = failing.map(({ fault, chip }) => `${chip}: ${fault}`);
   return `samples ${sampled.join(', ')}${faults.length === 0 ? '' : `; ${faults.join(', ')}`}`;
 }
 

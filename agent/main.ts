@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
+import { createCertificateWatch } from '../core/link/certificate-watch.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
@@ -17,15 +18,16 @@ import { topics as topicsOf } from '../core/wire/topics.ts';
 import type { AgentConfig } from './config.ts';
 import type { Hardware } from './hardware.ts';
 import { createLearnerProcess } from './learn/learner-process.ts';
-import { createTrainer } from './learn/trainer.ts';
+import { createLearning } from './learn/learning.ts';
+import type { WindowPrediction } from './learn/predictor.ts';
 import { type LiveSensor, startLiveSensor } from './live-sensor.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { BOARD_CLOCK_STATE } from './sensors/board-clock.ts';
 import type { Sensor } from './sensors/sensor.ts';
+import { createStateDoors } from './state-doors.ts';
 import { type AgentStore, openAgentStore, type StoredFault } from './store/agent-store.ts';
 import { lockFolder } from './store/owner-lock.ts';
-import { createArrivals } from './stream/arrivals.ts';
-import { createRecorder, QUALITY_STATE } from './stream/recorder.ts';
+import { createRecorder, QUALITY_STATE, type Recorder } from './stream/recorder.ts';
 import { windowModalities } from './stream/window-modalities.ts';
 import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
 
@@ -60,6 +62,8 @@ export interface RunningAgent {
   readonly progress: (() => number) | null;
   /** For people: what is sampled, and what is failing. */
   status(): string;
+  /** Connects anew, with certificates, key and password as they are now. */
+  renewLink(): void;
   /** Stops everything; may be called twice. */
   stop(): Promise<void>;
 }
@@ -88,6 +92,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const sensor = live?.sensor ?? recordingOf(options.source);
     const modalities = windowModalities(sensor.header, config.window.seconds);
 
+    const watch = createCertificateWatch(config.link, clock, log);
+    undo.push(() => watch.stop());
+    await watch.start(running.signal);
     const transport = createMqttTransport(linkOptions(options, namesOf(modalities)));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
@@ -105,26 +112,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       random: jitter(config.device, 'session'),
       log,
     });
-    const recorder = createRecorder({
-      header: sensor.header,
-      modalities,
-      windowSeconds: config.window.seconds,
-      overlap: config.window.overlap,
-      flushSeconds: options.flushSeconds,
-      position: store.ingestPosition(),
-      qualityState: store.state(QUALITY_STATE),
-      state: live?.state ?? {},
-    });
+    const recorder = recorderOn(options, store, sensor, modalities, live?.state ?? {});
     faults.open(recorder.pushFault);
     const pipeline = createPipeline({ sensor, recorder, store, session, arrived: learner.arrived, clock, log });
     undo.push(() => stopPipeline(pipeline, transport, clock));
     await pipeline.start(running.signal);
     await live?.openDoors(transport, session.classes, running.signal);
+    const failing = () => live?.failing() ?? [];
+    const shown = { modalities: namesOf(modalities), store, prediction: learner.prediction, failing };
+    const doors = createStateDoors({ config, ...shown, transport, clock, log });
+    undo.push(() => doors?.stop());
+    await doors?.start(running.signal);
     return {
       finished: pipeline.finished,
       traffic: () => transport.traffic(),
       progress: live?.progress ?? null,
       status: () => live?.status() ?? 'plays a recording',
+      renewLink: transport.reconnect,
       stop,
     };
   } catch (error) {
@@ -184,6 +188,25 @@ function recordingOf(source: SensorSource): Sensor {
   throw new AppError('internal', 'chips that have not been started');
 }
 
+function recorderOn(
+  { config, flushSeconds }: AgentOptions,
+  store: AgentStore,
+  { header }: Sensor,
+  modalities: readonly WindowModality[],
+  state: Readonly<Record<string, Uint8Array>>,
+): Recorder {
+  return createRecorder({
+    header,
+    modalities,
+    windowSeconds: config.window.seconds,
+    overlap: config.window.overlap,
+    flushSeconds,
+    position: store.ingestPosition(),
+    qualityState: store.state(QUALITY_STATE),
+    state,
+  });
+}
+
 /** Faults of the first moments wait here until there is a recorder to put them in. */
 function createFaultBox() {
   let waiting: StoredFault[] = [];
@@ -204,6 +227,8 @@ function namesOf(modalities: readonly WindowModality[]): string[] {
 
 interface Learner {
   readonly trainer: RoundTrainer;
+  /** Of the newest window; null before the first. */
+  prediction(): WindowPrediction | null;
   arrived(): void;
   stop(): Promise<void>;
 }
@@ -216,15 +241,23 @@ function createLearner(
 ): Learner {
   const { device, durability } = config;
   const shared = { device, modalities, finite: sensor.finite };
+  const predicts = config.state.everyS > 0;
+  let newest: WindowPrediction | null = null;
+  const prediction = () => newest;
+  const onPrediction = (predicted: WindowPrediction) => {
+    newest = predicted;
+  };
   if (learner.kind === 'inside') {
-    const { announce, next } = createArrivals();
-    const trainer = createTrainer({ ...shared, store, networkFor: learner.networkFor, nextArrival: next, log });
-    return { trainer, arrived: announce, stop: async () => undefined };
+    const { networkFor } = learner;
+    const told = predicts ? onPrediction : null;
+    const learning = createLearning({ ...shared, store, networkFor, onPrediction: told, log });
+    return { trainer: learning, prediction, arrived: learning.arrived, stop: async () => undefined };
   }
   const { memoryMb, nice } = config.learner;
-  const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, nice };
-  const trainer = createLearnerProcess({ settings, memoryMb, clock, random: jitter(device, 'learner'), log });
-  return { trainer, arrived: trainer.arrived, stop: trainer.stop };
+  const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, predicts, nice };
+  const random = jitter(device, 'learner');
+  const trainer = createLearnerProcess({ settings, memoryMb, onPrediction, clock, random, log });
+  return { trainer, prediction, arrived: trainer.arrived, stop: trainer.stop };
 }
 
 function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: readonly string[]) {
@@ -237,6 +270,7 @@ function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: 
     will: offlineWill(topicsOf(fleet), device, modalities),
     ...(link.username !== undefined && { username: link.username }),
     ...(link.password !== undefined && { password: link.password }),
+    files: link,
     keepaliveSeconds: link.keepaliveS,
     clock,
     random: jitter(device, 'link'),

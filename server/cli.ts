@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
+import { onHangup } from '../core/base/hangup.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
@@ -35,6 +36,9 @@ interface RunLine {
   listen?: string;
   broker?: string;
   http?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
   state?: string;
   strategy?: string;
   boards?: string;
@@ -54,7 +58,10 @@ export function serverCommand(): Command {
     .description('Run an aggregator until its last round, or until interrupted.')
     .option('--config <file>', 'settings (TOML, documented in server/config.sample.toml)')
     .option('--listen <host:port>', 'address of the embedded broker (default: 127.0.0.1:1883)')
-    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT')
+    .option('--broker <url>', 'use this broker and start none, mqtt://HOST:PORT or mqtts://HOST:PORT')
+    .option('--ca <file>', "for mqtts://: CAs that may have signed the broker's certificate, PEM")
+    .option('--cert <file>', "for mqtts://: the aggregator's certificate, PEM; with --key")
+    .option('--key <file>', 'its private key, PEM, mode 0600')
     .option('--http <host:port>', 'address of the API and dashboard, or off (default: 127.0.0.1:8080)')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
@@ -107,12 +114,14 @@ async function run(line: RunLine): Promise<void> {
   await manager.ready(`leads ${config.fleet}`);
   const interrupt = () => void manager.stopping().then(() => server.stop());
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const ignoreHangup = onHangup(process.stdin.isTTY, { reload: server.renewLink, end: interrupt });
   try {
     const { complete } = await server.finished;
     if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await server.stop();
+    ignoreHangup();
   }
 }
 
@@ -125,7 +134,10 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
     ...file,
     ...model,
     ...defined({ stateDir: line.state, seed: numberOf('--seed', line.seed) }),
-    broker: { ...file.broker, ...defined({ listen: line.listen, url: line.broker }) },
+    broker: {
+      ...file.broker,
+      ...defined({ listen: line.listen, url: line.broker, ca: line.ca, cert: line.cert, key: line.key }),
+    },
     http: { ...file.http, ...defined({ listen: line.http }) },
     rounds: {
       ...file.rounds,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
+import { checkLinkKeys } from '../core/link/check-link-keys.ts';
 import { type ModelSpec, REFERENCE_NETWORK } from '../core/model/spec.ts';
 import { isBits } from '../core/quant/affine.ts';
 import {
@@ -124,11 +125,18 @@ export const serverConfigSchema = z.strictObject({
         .default('127.0.0.1:1883'),
       url: z
         .string()
-        .regex(/^mqtt:\/\//, 'takes mqtt://HOST:PORT')
+        .regex(/^mqtts?:\/\/[^/@]+$/, 'takes mqtt://HOST:PORT or mqtts://HOST:PORT')
         .optional(),
       username: z.string().optional(),
       password: z.string().optional(),
+      passwordFile: z.string().optional(),
+      ca: z.string().optional(),
+      cert: z.string().optional(),
+      key: z.string().optional(),
     })
+    .superRefine((broker, { addIssue }) =>
+      checkLinkKeys(broker, (path, message) => addIssue({ code: 'custom', path: [path], message })),
+    )
     .prefault({}),
   rounds: z
     .strictObject({

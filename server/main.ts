@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
+import { createCertificateWatch } from '../core/link/certificate-watch.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
@@ -56,6 +57,8 @@ export interface RunningServer {
   /** Resolves when every board has said goodbye. */
   farewell(): Promise<void>;
   traffic(): ReturnType<Transport['traffic']>;
+  /** Connects anew to the broker, with certificates, key and password as they are now. */
+  renewLink(): void;
   /** Stops everything; may be called twice. */
   stop(): Promise<void>;
 }
@@ -90,6 +93,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await broker.start(running.signal);
     }
     const url = broker?.url() ?? (config.broker.url as string);
+    const watch = createCertificateWatch(config.broker, clock, log);
+    undo.push(() => watch.stop());
+    await watch.start(running.signal);
     const transport = createMqttTransport(linkOptions(config, url, clock, log));
     undo.push(() => transport.stop());
     await transport.start(running.signal);
@@ -115,7 +121,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const httpUrl = door?.url() ?? null;
     log.info({ url, httpUrl, fleet: config.fleet, strategy: settings.strategy }, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
-    return { url, httpUrl, finished, currentGlobal, farewell, traffic: () => transport.traffic(), stop };
+    const { traffic, reconnect: renewLink } = transport;
+    return { url, httpUrl, finished, currentGlobal, farewell, traffic, renewLink, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -177,6 +184,7 @@ function linkOptions({ broker, fleet, seed }: ServerConfig, url: string, clock: 
     startup: 'require' as const,
     ...(broker.username !== undefined && { username: broker.username }),
     ...(broker.password !== undefined && { password: broker.password }),
+    files: broker,
     clock,
     random: createRng(`${seed}/link`).next,
     log,

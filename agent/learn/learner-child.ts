@@ -9,11 +9,14 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Log } from '../../core/base/log.ts';
 import type { FromLearner, LearnerSettings, RoundAnswer, RoundQuestion, ToLearner } from './learner-protocol.ts';
+import type { WindowPrediction } from './predictor.ts';
 
 export interface LearnerChildOptions {
   readonly settings: LearnerSettings;
   /** Resident memory above which it is killed, MB (10⁶ bytes). Watched where there is a /proc. */
   readonly memoryMb: number;
+  /** Called with each prediction of a newest window (`LearnerSettings.predicts`). */
+  readonly onPrediction?: (prediction: WindowPrediction) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -44,7 +47,8 @@ const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 const GRACE_MS = 5000;
 const WATCH_MS = 1000;
 
-export function startLearnerChild({ settings, memoryMb, clock, log }: LearnerChildOptions): LearnerChild {
+export function startLearnerChild(options: LearnerChildOptions): LearnerChild {
+  const { settings, memoryMb, onPrediction, clock, log } = options;
   const child = fork(WORKER, [JSON.stringify(settings)], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -54,6 +58,7 @@ export function startLearnerChild({ settings, memoryMb, clock, log }: LearnerChi
   let onAnswer: (answer: RoundAnswer | null) => void = () => undefined;
   child.on('message', (message: FromLearner) => {
     if (message.kind === 'answer') onAnswer(message.answer);
+    else if (message.kind === 'prediction') onPrediction?.(message.prediction);
     else log[message.level](message.fields, message.message);
   });
   const ended = endOf(child, log).then((how) => {

@@ -41,7 +41,6 @@ export function createLearnerProcess(options: LearnerProcessOptions): LearnerPro
   const { clock, random, log, restart = RESTART } = options;
   const stopping = new AbortController();
   let child: LearnerChild | null = null;
-  let isAsked = false;
   let failures = 0;
   let died = 0;
   let overMemory = 0;
@@ -64,11 +63,9 @@ export function createLearnerProcess(options: LearnerProcessOptions): LearnerPro
     child ??= start();
     const { abort } = child;
     signal.addEventListener('abort', abort, { once: true });
-    isAsked = true;
     try {
       return await child.run(question);
     } finally {
-      isAsked = false;
       signal.removeEventListener('abort', abort);
     }
   }
@@ -90,9 +87,7 @@ export function createLearnerProcess(options: LearnerProcessOptions): LearnerPro
         await clock.sleep(pauseMs, signal);
       }
     },
-    arrived() {
-      if (isAsked) child?.arrived();
-    },
+    arrived: () => child?.arrived(),
     stats: () => ({ pid: child?.pid ?? null, died, overMemory }),
     async stop() {
       stopping.abort(new Error('learner stopped'));

@@ -9,6 +9,7 @@ import type { WindowModality } from '../../core/stream/align.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
 import type { AgentStoreOptions } from '../store/agent-store.ts';
 import type { RoundTrainer } from '../sync/session.ts';
+import type { WindowPrediction } from './predictor.ts';
 
 /** What a learner is started with: its only argument, as JSON. */
 export interface LearnerSettings {
@@ -20,6 +21,8 @@ export interface LearnerSettings {
   readonly modalities: readonly WindowModality[];
   /** The stream ends some day (a recording). */
   readonly finite: boolean;
+  /** Whether the newest window is predicted whenever there is one. */
+  readonly predicts: boolean;
   /** How much lower its CPU priority is than the agent's, 0 to 19. */
   readonly nice: number;
 }
@@ -52,5 +55,7 @@ export type RoundAnswer =
 
 export type FromLearner =
   | { readonly kind: 'answer'; readonly answer: RoundAnswer }
+  /** What the newest window is taken for, asked or not. */
+  | { readonly kind: 'prediction'; readonly prediction: WindowPrediction }
   /** A line for the agent's log. */
   | { readonly kind: 'log'; readonly level: keyof Log; readonly fields: object; readonly message: string };

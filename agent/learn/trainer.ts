@@ -9,8 +9,8 @@ import type { Log } from '../../core/base/log.ts';
 import type { GlobalState } from '../../core/model/global-state.ts';
 import type { Network } from '../../core/model/network.ts';
 import type { NetworkFor } from '../../core/model/network-cache.ts';
-import { type ModelSpec, shapeHash } from '../../core/model/spec.ts';
-import { alignModalities, type WindowModality } from '../../core/stream/align.ts';
+import { shapeHash } from '../../core/model/spec.ts';
+import type { WindowModality } from '../../core/stream/align.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { Update } from '../../core/wire/update.ts';
@@ -26,6 +26,7 @@ import {
   statisticsWork,
   trainingInput,
 } from './round-work.ts';
+import { inSpecOrder, matchModalities } from './spec-order.ts';
 
 export interface TrainerOptions {
   readonly device: string;
@@ -80,7 +81,7 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
         cursor,
         seq: round.seq,
         modelVersion: global.version,
-        params: work.params,
+        params: plan.settings.shareModel ? SHARED : work.params,
         residual: work.residual,
         own: work.own,
         history: work.history,
@@ -99,6 +100,9 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
     },
   };
 }
+
+/** The broadcast has the model: keeping it would be most of what a board writes. */
+const SHARED = new Float32Array(0);
 
 /**
  * The next B usable windows, waiting for them to arrive. A finite stream is read one round ahead, so that the update can say truthfully
@@ -140,36 +144,6 @@ async function whenThereIsRoom(
 
 function streamEnded(store: AgentStore): boolean {
   return store.ingestPosition()?.streamEnded ?? false;
-}
-
-/**
- * For each modality of the spec its position on the board, −1 when the board does not have it.
- * @throws AppError `shape-mismatch` when a modality of that name is measured otherwise: it would teach the fleet nonsense
- */
-function matchModalities(spec: ModelSpec, board: readonly WindowModality[]): number[] {
-  const index = alignModalities(board, spec.modalities);
-  spec.modalities.forEach(({ name, samples, sampleRateHz }, m) => {
-    const own = board[index[m] as number];
-    if (own === undefined || own.samples === samples) return;
-    throw new AppError(
-      'shape-mismatch',
-      `a window of '${name}' has ${own.samples} samples here and ${samples} in the fleet's model`,
-      {
-        where: name,
-        hint: `set window.seconds and the sensor's rate (here ${own.sampleRateHz} Hz, there ${sampleRateHz} Hz) as the aggregator does`,
-      },
-    );
-  });
-  return index;
-}
-
-function inSpecOrder(window: StoredWindow, boardIndex: readonly number[]): LabelledWindow {
-  return {
-    label: window.label ?? '',
-    values: boardIndex.map((at) => window.values[at] ?? null),
-    quality: boardIndex.map((at) => window.quality[at] ?? 0),
-    why: boardIndex.map((at) => window.why?.[at] ?? null),
-  };
 }
 
 function trainOn(

@@ -11,21 +11,19 @@ import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
 import { openAgentStore } from '../store/agent-store.ts';
-import { createArrivals } from '../stream/arrivals.ts';
-import type { RoundTrainer } from '../sync/session.ts';
 import type { FromLearner, LearnerSettings, RoundAnswer, RoundQuestion, ToLearner } from './learner-protocol.ts';
-import { createTrainer } from './trainer.ts';
+import { createLearning, type Learning } from './learning.ts';
+import type { WindowPrediction } from './predictor.ts';
 
 const settings: LearnerSettings = JSON.parse(process.argv[2] as string);
 const log: Log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
-const arrivals = createArrivals();
-let trainer: RoundTrainer | null = null;
+let learning: Learning | null = null;
 let underWay = new AbortController();
 
 process.once('disconnect', () => process.exit(0)); // the agent has let go, or is gone
 process.on('SIGINT', () => log.debug({}, 'interrupt left to the agent')); // a terminal sends it to both
 process.on('message', (message: ToLearner) => {
-  if (message.kind === 'arrived') arrivals.announce();
+  if (message.kind === 'arrived') learning?.arrived();
   else if (message.kind === 'abort') underWay.abort();
   else void answer(message);
 });
@@ -38,8 +36,8 @@ async function answer(asked: RoundQuestion): Promise<void> {
 
 async function run({ plan, global }: RoundQuestion, signal: AbortSignal): Promise<RoundAnswer> {
   try {
-    trainer ??= openTrainer();
-    return { kind: 'done', result: await trainer.runRound(plan, global, signal) };
+    learning ??= openLearning();
+    return { kind: 'done', result: await learning.runRound(plan, global, signal) };
   } catch (error) {
     if (error instanceof AppError) {
       return { kind: 'failed', code: error.code, what: error.message, where: error.where, hint: error.hint };
@@ -50,11 +48,12 @@ async function run({ plan, global }: RoundQuestion, signal: AbortSignal): Promis
 }
 
 /** At the first round, so that a database which cannot be opened is an answer. */
-function openTrainer(): RoundTrainer {
-  const { device, modalities, finite, storePath, durability } = settings;
+function openLearning(): Learning {
+  const { device, modalities, finite, storePath, durability, predicts } = settings;
   const store = openAgentStore(storePath, { durability, owner: false, log });
-  const networkFor = createNetworkCache();
-  return createTrainer({ device, modalities, store, networkFor, nextArrival: arrivals.next, finite, log });
+  const tell = (prediction: WindowPrediction) => say({ kind: 'prediction', prediction });
+  const onPrediction = predicts ? tell : null;
+  return createLearning({ device, modalities, store, networkFor: createNetworkCache(), finite, onPrediction, log });
 }
 
 function stepBack(nice: number): void {

@@ -3,6 +3,8 @@
  * stops no other. What the checks look at comes in as `Patient`, so that tests can make it ill.
  */
 import { AppError, type ErrorCode } from '../../core/base/errors.ts';
+import { EXPIRY_WARNING_DAYS, expiryDays } from '../../core/link/certificate.ts';
+import type { LinkFiles, LinkSecrets } from '../../core/link/link-files.ts';
 import type { I2cBus } from '../hw/i2c.ts';
 import type { ConfiguredChip } from '../sensors/board-chips.ts';
 import { CHIPS } from '../sensors/registry.ts';
@@ -28,7 +30,13 @@ export interface Patient {
   readonly busSpeedHz: (n: number) => Promise<number | null>;
   /** Null: the system does not tell. */
   readonly isClockSynchronized: () => Promise<boolean | null>;
-  /** Rejects with AppError `link-unavailable`. */
+  /** Of CA, certificate, key and password; empty without TLS and password. */
+  readonly link: LinkFiles;
+  /** Their content; rejects with AppError when it does not do. */
+  readonly readLink: () => Promise<LinkSecrets>;
+  /** Milliseconds since 1970, by the board's clock. */
+  readonly wallMs: () => number;
+  /** Rejects with AppError `link-unavailable` or `link-untrusted`. */
   readonly reachBroker: () => Promise<string>;
   readonly stateDir: string;
   /** Rejects with AppError `storage-failed`. */
@@ -49,6 +57,7 @@ export async function examine(patient: Patient): Promise<Finding[]> {
   for (const bus of new Set(patient.chips.map((chip) => chip.bus))) findings.push(await checkSpeed(bus, patient));
   if (patient.chips.length === 0) findings.push(noChips);
   findings.push(await guarded('clock', () => checkClock(patient)));
+  findings.push(...(await checkLinkFiles(patient)));
   findings.push(await guarded('broker', async () => ok('broker', await patient.reachBroker())));
   findings.push(
     await guarded('state folder', async () => {
@@ -155,6 +164,34 @@ async function checkClock({ isClockSynchronized }: Patient): Promise<Finding> {
   if (isSynchronized === null) return ok('clock', 'the system does not tell');
   const todo = 'windows do not need it; encrypted connections do: enable NTP (timedatectl set-ntp true)';
   return { what: 'clock', state: 'warn', found: 'not synchronized', todo };
+}
+
+async function checkLinkFiles({ link, readLink, wallMs }: Patient): Promise<Finding[]> {
+  const { ca, cert, key, passwordFile } = link;
+  const named = [ca, cert, key, passwordFile].filter((path) => path !== undefined);
+  if (named.length === 0) return [];
+  const findings: Finding[] = [];
+  const files = await guarded('link files', async () => {
+    const secrets = await readLink();
+    if (ca !== undefined) findings.push(checkExpiry('CA', ca, `${secrets.ca}`, wallMs()));
+    if (cert !== undefined) findings.push(checkExpiry('certificate', cert, `${secrets.cert}`, wallMs()));
+    const [warning] = secrets.warnings;
+    if (warning === undefined)
+      return ok('link files', `${named.join(', ')}${key === undefined ? '' : ': the key fits'}`);
+    return { what: 'link files', state: 'warn', found: warning, todo: 'take the right away: chmod 600' };
+  });
+  return [files, ...findings];
+}
+
+function checkExpiry(what: string, path: string, pem: string, nowMs: number): Finding {
+  const days = expiryDays(pem, nowMs);
+  if (days < 0) {
+    const found = `${path} has expired ${Math.floor(-days)} days ago, by this board's clock`;
+    return { what, state: 'fail', found, todo: 'renew it; if the clock is wrong, set it', code: 'link-untrusted' };
+  }
+  const found = `${path} is valid for ${Math.floor(days)} more days`;
+  if (days >= EXPIRY_WARNING_DAYS) return ok(what, found);
+  return { what, state: 'warn', found, todo: 'renew it, then: systemctl reload qqr-agent' };
 }
 
 async function checkDisk({ freeMb, stateDir, needs: { bufferMb } }: Patient): Promise<Finding> {

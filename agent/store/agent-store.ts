@@ -57,6 +57,8 @@ export interface AgentStore {
   /** The first `limit` windows that the query describes, ascending index. */
   nextWindows(query: WindowQuery & { readonly limit: number }): StoredWindow[];
   countWindows(query: WindowQuery): number;
+  /** The window that was cut last; null before the first. */
+  newestWindow(): StoredWindow | null;
   /** Raw stream from `fromUs` on, in order of each chunk's first sample, up to the newest when reading begins. */
   readStream(fromUs: number): IterableIterator<SampleBlock>;
   /** The same with the changes of label, as a sensor would give it (`core/stream/event.ts`); from `recordingHeader().sinceUs` on at the earliest. */
@@ -161,6 +163,7 @@ function storeOver(db: Db, path: string, tables: AgentTables, ingest: Ingest): A
     lastStoredUs: ingest.lastStoredUs,
     nextWindows: windows.next,
     countWindows: windows.count,
+    newestWindow: windows.newest,
     readStream: chunks.read,
     readRecording(fromUs) {
       const startUs = Math.max(fromUs, ingest.header()?.sinceUs ?? 0);

@@ -13,9 +13,9 @@ export interface Checkpoint {
   readonly cursor: number;
   /** Sequence number of the last update committed. */
   readonly seq: number;
-  /** Version of the global model that `params` were trained from. */
+  /** Version of the global model that was trained from. */
   readonly modelVersion: number;
-  /** Flat parameters after training; after the statistics round those that were broadcast. Kept for predicting while offline. */
+  /** Flat parameters after training, where boards keep their own model; empty where they share one. */
   readonly params: Float32Array;
   /** What has not travelled so far (error feedback), same layout; all zeros while there is none. */
   readonly residual: Float32Array;

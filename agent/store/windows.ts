@@ -39,6 +39,8 @@ export interface WindowTable {
   /** At most `limit` windows, ascending index. */
   next(query: WindowQuery & { readonly limit: number }): MeasuredWindow[];
   count(query: WindowQuery): number;
+  /** The window with the greatest index, null when there is none. */
+  newest(): MeasuredWindow | null;
   /** Removes the oldest windows, at most `limit`, of those up to index `upTo` that begin before `beforeUs`. */
   dropOldest(limit: number, upTo: number, beforeUs: number): DroppedWindows;
   /** Index and start of the oldest window, null when there is none. */
@@ -72,6 +74,9 @@ export function windowTable(db: Db): WindowTable {
   const select = db.prepare<[...Usable, limit: number], WindowRow>(
     `SELECT idx, t_start_us, label, facts, body FROM windows JOIN window_values USING (idx) WHERE ${usable} ORDER BY idx LIMIT ?`,
   );
+  const newest = db.prepare<[], WindowRow>(
+    'SELECT idx, t_start_us, label, facts, body FROM windows JOIN window_values USING (idx) ORDER BY idx DESC LIMIT 1',
+  );
   const oldest = db.prepare<[], { index: number; tStartUs: number }>(
     'SELECT idx AS "index", t_start_us AS tStartUs FROM windows ORDER BY idx LIMIT 1',
   );
@@ -91,6 +96,10 @@ export function windowTable(db: Db): WindowTable {
     },
     next: ({ limit, ...query }) => select.all(...bound(query), limit).map(fromRow),
     count: (query) => count.get(...bound(query)) ?? 0,
+    newest() {
+      const row = newest.get();
+      return row === undefined ? null : fromRow(row);
+    },
     dropOldest(limit, upTo, beforeUs) {
       const { last = null, windows = 0, used = 0 } = victims.get(limit, upTo, beforeUs) ?? {};
       if (last === null) return { windows: 0, used: 0 };

@@ -24,6 +24,10 @@ export const ERROR_CODES = {
   'state-in-use': { exit: 75, means: 'another agent runs with this state folder, or reads these sensors' },
   'timeout': { exit: 75, means: 'something did not happen in the time allowed; trying again may help' },
   'shape-mismatch': { exit: 76, means: 'board and aggregator do not agree on modalities, window or classes' },
+  'link-untrusted': {
+    exit: 77,
+    means: 'broker and program do not accept each other in TLS: certificate, CA, name, key',
+  },
   'config-invalid': { exit: 78, means: 'a setting is missing, unknown or out of range' },
 } as const satisfies Record<string, { exit: number; means: string }>;
 
@@ -64,4 +68,11 @@ export function describeError(error: unknown): string {
   const place = error.where === undefined ? '' : ` (${error.where})`;
   const hint = error.hint === undefined ? '' : `\n  → ${error.hint}`;
   return `${error.message}${place} [${error.code}]${hint}`;
+}
+
+/** The same for a line of the log, as fields. */
+export function errorFields(error: unknown): object {
+  if (!(error instanceof AppError)) return { error: String(error) };
+  const { message, code, where, hint } = error;
+  return { error: message, code, where, hint };
 }

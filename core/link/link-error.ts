@@ -26,6 +26,11 @@ export function linkError(cause: unknown, url: string): AppError {
   return new AppError('link-unavailable', `no link to the broker: ${reason}`, { where: url, hint, cause });
 }
 
+/** Whether the other side just hung up, as far as the error of the socket tells. @param cause null: closed without an error */
+export function isHangUp(cause: unknown): boolean {
+  return cause === null || ['ECONNRESET', 'EPIPE'].includes(`${codeOf(cause)}`);
+}
+
 function codeOf(cause: unknown): string | null {
   if (typeof cause !== 'object' || cause === null || !('code' in cause)) return null;
   return String(cause.code);

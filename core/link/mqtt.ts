@@ -1,23 +1,25 @@
 /**
- * The real link: MQTT 3.1.1 over TCP, QoS 1, through mqtt.js (this is the only file that imports it).
+ * The real link: MQTT 3.1.1 over TCP or TLS, QoS 1, through mqtt.js (this is the only file that imports it).
  * Each connection is a fresh mqtt.js client that never reconnects by itself, so nothing is queued in memory or sent again behind our back:
  * that is the outbox's work. With clean = false the broker keeps the session under the stable client id.
  * Invariant: a QoS 1 message is acknowledged only after its handlers have resolved (§4.3.2), and only on the connection it came on.
  */
 import { Buffer } from 'node:buffer';
 import { setMaxListeners } from 'node:events';
-import type { Socket } from 'node:net';
-import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import { type IClientOptions, type IPublishPacket, MqttClient } from 'mqtt';
 import type { Clock } from '../base/clock.ts';
-import { AppError } from '../base/errors.ts';
+import { AppError, errorFields } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type BackoffOptions, backoffMs } from '../base/retry.ts';
+import { openBrokerSocket } from './broker-socket.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { linkError } from './link-error.ts';
+import { type LinkFiles, readLinkFiles } from './link-files.ts';
+import { createTrafficMeter, type TrafficMeter } from './traffic-meter.ts';
 import type { LastWill, Transport } from './transport.ts';
 
 export interface MqttOptions {
-  /** `mqtt://host:1883` */
+  /** `mqtt://host:1883`, or `mqtts://host:8883` for TLS */
   readonly url: string;
   /** Stable per device: the broker keeps the session under it. */
   readonly clientId: string;
@@ -28,9 +30,11 @@ export interface MqttOptions {
   readonly will?: LastWill;
   readonly username?: string;
   readonly password?: string;
+  /** Read anew for every connection. CA, certificate and key are for `mqtts://` alone; `passwordFile` wins over `password`. */
+  readonly files?: LinkFiles;
   /** Default 30. */
   readonly keepaliveSeconds?: number;
-  /** For TCP and CONNACK together. Default 10,000. */
+  /** For TCP and TLS, and again for CONNACK. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** For a PUBACK or a SUBACK. Default 30,000. */
   readonly ackTimeoutMs?: number;
@@ -54,24 +58,32 @@ const STABLE_MS = 10_000;
 const INBOX_LIMIT_BYTES = 64 * 2 ** 20;
 /** How long the broker has to close the connection after our DISCONNECT. */
 const DISCONNECT_GRACE_MS = 1000;
+const CONNECT_TIMEOUT_MS = 10_000;
 const ACK_TIMEOUT_MS = 30_000;
 const BACKOFF: BackoffOptions = { baseMs: 500, capMs: 60_000 };
 
-export function createMqttTransport(options: MqttOptions): Transport {
+export interface MqttTransport extends Transport {
+  /** Ends the connection politely and makes another one at once, with the files as they are now. */
+  reconnect(): void;
+}
+
+export function createMqttTransport(options: MqttOptions): MqttTransport {
   const { url, clientId, startup, log = silentLog } = options;
   const inbox = createInbox(log);
-  const meter = createMeter();
+  const meter = createTrafficMeter();
+  const openSecrets = new Set<string>(); // warned of
   const listeners: ((connected: boolean) => void)[] = [];
   const stopping = new AbortController();
   let current: Connection | null = null;
   let running: Promise<void> = Promise.resolve();
+  let renewal = new AbortController();
 
   /** Connects and brings the subscriptions back; from then on the link is up until the connection is lost. */
-  async function establish(): Promise<Connection> {
-    const connection = await open(options, inbox, meter, stopping.signal);
+  async function establish(signal: AbortSignal): Promise<Connection> {
+    const connection = await open(options, { inbox, meter, openSecrets }, signal);
     try {
       for (const filter of inbox.filters()) await requestFilter(connection, filter, options);
-      stopping.signal.throwIfAborted();
+      signal.throwIfAborted();
     } catch (error) {
       connection.client.stream.destroy();
       throw error;
@@ -89,8 +101,8 @@ export function createMqttTransport(options: MqttOptions): Transport {
   return {
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
-      const first = startup === 'require' ? await establish() : null;
-      running = keepConnected(first, establish, options, stopping.signal);
+      const first = startup === 'require' ? await establish(stopping.signal) : null;
+      running = keepConnected(first, establish, () => renewal.signal, options, stopping.signal);
     },
     async stop() {
       stopping.abort(new AppError('link-unavailable', 'the link was stopped', { where: url }));
@@ -113,33 +125,61 @@ export function createMqttTransport(options: MqttOptions): Transport {
     },
     onState: (listener) => void listeners.push(listener),
     traffic: meter.traffic,
+    reconnect() {
+      const before = renewal;
+      renewal = new AbortController();
+      before.abort(new AppError('link-unavailable', 'the link is made anew', { where: url }));
+    },
   };
 }
 
-/** Resolves after CONNACK; gives up when `stopping` aborts. */
-function open(options: MqttOptions, inbox: Inbox, meter: Meter, stopping: AbortSignal): Promise<Connection> {
-  const client = connect(options.url, mqttJsOptions(options));
+interface Shared {
+  readonly inbox: Inbox;
+  readonly meter: TrafficMeter;
+  /** Sentences that were logged already. */
+  readonly openSecrets: Set<string>;
+}
+
+/** Resolves after CONNACK; gives up when `signal` aborts. */
+async function open(options: MqttOptions, shared: Shared, signal: AbortSignal): Promise<Connection> {
+  const { url, files = {}, connectTimeoutMs: timeoutMs = CONNECT_TIMEOUT_MS, clock, log = silentLog } = options;
+  const secrets = await readLinkFiles(files);
+  for (const warning of secrets.warnings.filter((sentence) => !shared.openSecrets.has(sentence))) {
+    shared.openSecrets.add(warning);
+    log.warn({ url, warning }, 'a secret is open to others');
+  }
+  const { socket, explain } = await openBrokerSocket({ url, files, secrets }, { timeoutMs, clock, signal });
+  if (signal.aborted || socket.destroyed) {
+    socket.destroy(); // it has closed before mqtt.js could hear of it
+    throw signal.aborted ? signal.reason : explain(socket.errored, false);
+  }
+  shared.meter.watch(socket);
+  const client = new MqttClient(() => socket, mqttJsOptions(options, secrets.password ?? options.password, timeoutMs));
   const lost = new AbortController();
   setMaxListeners(0, lost.signal); // one listener for each answer that is waited for
-  let cause: unknown = new Error('the connection was closed');
-  const socket = client.stream as unknown as Socket;
-  socket.setNoDelay(true); // mqtt.js writes a packet in pieces: Nagle would hold each back for the peer's delayed ACK, 40 ms a round
-  meter.watch(socket);
-  receive(client, inbox, lost.signal);
+  let cause: unknown = null;
+  let hasAnswered = false;
+  receive(client, shared.inbox, lost.signal);
+  socket.once('error', (error) => {
+    cause ??= error;
+  });
   client.on('error', (error) => {
-    cause = error;
-    client.stream.destroy();
+    cause ??= error;
+    socket.destroy();
   });
   client.once('close', () => {
     client.end(true);
-    lost.abort(linkError(cause, options.url));
+    lost.abort(explain(cause, hasAnswered));
   });
-  const hangUp = () => void client.stream.destroy();
-  stopping.addEventListener('abort', hangUp, { once: true });
+  const hangUp = () => void socket.destroy();
+  signal.addEventListener('abort', hangUp, { once: true });
   return new Promise<Connection>((resolve, reject) => {
-    client.once('connect', () => resolve({ client, lost: lost.signal }));
+    client.once('connect', () => {
+      hasAnswered = true;
+      resolve({ client, lost: lost.signal });
+    });
     lost.signal.addEventListener('abort', () => reject(lost.signal.reason), { once: true });
-  }).finally(() => stopping.removeEventListener('abort', hangUp));
+  }).finally(() => signal.removeEventListener('abort', hangUp));
 }
 
 /** Lets mqtt.js read on at once (a handler may itself wait for a PUBACK), and acknowledges when the handlers are done. */
@@ -184,26 +224,33 @@ async function answered<T>(answer: Promise<T>, what: string, lost: AbortSignal, 
   }
 }
 
-/** Replaces each lost connection, after a jittered pause, until `signal` aborts; then ends the last one politely. */
+/**
+ * Replaces each lost connection, after a jittered pause, until `signal` aborts; then ends the last one politely.
+ * @param renewal aborts when the connection is to be replaced at once; another one afterwards
+ */
 async function keepConnected(
   first: Connection | null,
-  establish: () => Promise<Connection>,
+  establish: (signal: AbortSignal) => Promise<Connection>,
+  renewal: () => AbortSignal,
   { url, clock, random, backoff = BACKOFF, log = silentLog }: MqttOptions,
   signal: AbortSignal,
 ): Promise<void> {
   let connection = first;
   for (let attempt = 0; !signal.aborted; attempt++) {
     const since = clock.nowMs();
+    const renewed = renewal();
+    const until = AbortSignal.any([signal, renewed]);
     try {
-      connection ??= await establish();
-      await gone(connection, signal, clock);
+      connection ??= await establish(until);
+      await gone(connection, until, clock);
     } catch (error) {
       if (signal.aborted) return;
       if (clock.nowMs() - since > STABLE_MS) attempt = 0;
-      log.warn({ url, attempt, error: String(error) }, 'link down');
+      if (!renewed.aborted) log.warn({ url, attempt, ...errorFields(error) }, 'link down');
     }
     connection = null;
-    await clock.sleep(backoffMs(attempt, backoff, random), signal).catch(() => undefined); // woken by stop
+    await clock.sleep(backoffMs(attempt, backoff, random), until).catch(() => undefined); // woken by stop and renewal
+    if (renewed.aborted) attempt = -1;
   }
 }
 
@@ -232,55 +279,22 @@ function puback(messageId: number): Uint8Array {
   return Uint8Array.of(0x40, 0x02, messageId >> 8, messageId & 0xff);
 }
 
-function mqttJsOptions({
-  clientId,
-  clean,
-  will,
-  username,
-  password,
-  keepaliveSeconds = 30,
-  connectTimeoutMs = 10_000,
-}: MqttOptions): IClientOptions {
+function mqttJsOptions(
+  { clientId, clean, will, username, keepaliveSeconds = 30 }: MqttOptions,
+  password: string | undefined,
+  connackTimeoutMs: number,
+): IClientOptions {
   return {
     clientId,
     clean,
     protocolVersion: 4,
     keepalive: keepaliveSeconds,
-    connectTimeout: connectTimeoutMs,
+    connectTimeout: connackTimeoutMs,
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(will === undefined
-      ? {}
-      : {
-          will: { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.retain ?? false },
-        }),
-  };
-}
-
-/** Counts bytes over all connections. */
-interface Meter {
-  watch(socket: Socket): void;
-  readonly traffic: Transport['traffic'];
-}
-
-function createMeter(): Meter {
-  const closed = { sentBytes: 0, receivedBytes: 0 };
-  let live: Pick<Socket, 'bytesWritten' | 'bytesRead'> = { bytesWritten: 0, bytesRead: 0 };
-  return {
-    watch(socket) {
-      live = socket;
-      socket.once('close', () => {
-        closed.sentBytes += socket.bytesWritten;
-        closed.receivedBytes += socket.bytesRead;
-        live = { bytesWritten: 0, bytesRead: 0 };
-      });
-    },
-    traffic: () => ({
-      sentBytes: closed.sentBytes + live.bytesWritten,
-      receivedBytes: closed.receivedBytes + live.bytesRead,
-    }),
+    ...(will === undefined ? {} : { will: { retain: false, ...will, payload: Buffer.from(will.payload) } }),
   };
 }

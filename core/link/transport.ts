@@ -25,7 +25,7 @@ export interface LastWill extends PublishOptions {
 export type MessageHandler = (message: Message) => void | Promise<void>;
 
 export interface Transport extends Lifecycle {
-  /** Resolves when the broker has acknowledged (QoS 1) or the bytes are handed over (QoS 0); rejects with AppError 'link-unavailable' when the link is down. Queues nothing. */
+  /** Resolves when the broker has acknowledged (QoS 1) or the bytes are handed over (QoS 0); rejects with AppError 'link-unavailable' or 'link-untrusted' when the link is down. Queues nothing. */
   publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<void>;
   /** Filters of MQTT 3.1.1 §4.7, QoS 1. Survives reconnects. */
   subscribe(filter: string, handler: MessageHandler): Promise<void>;

@@ -24,16 +24,19 @@ export interface Topics {
   /** Retained `DeviceStatus`, board → aggregator; the board's last will. */
   status(device: string): string;
   readonly statusFilter: string;
+  /** `BoardState` as JSON, board → whoever looks; not retained. */
+  state(device: string): string;
+  readonly stateFilter: string;
   /** Text, people → one board: the activity from now on, empty for none. */
   label(device: string): string;
-  /** The device of an `up`, `status` or `receipt` topic of this fleet; null for any other topic. */
+  /** The device of an `up`, `status`, `state` or `receipt` topic of this fleet; null for any other topic. */
   deviceOf(topic: string): string | null;
 }
 
 /** All topics of one fleet. Throws AppError 'config-invalid' when the fleet's name cannot stand in a topic. */
 export function topics(fleet: string): Topics {
   const base = `qqr/v1/${checkedName(fleet, 'fleet')}`;
-  const perDevice = new RegExp(`^${base.replaceAll('.', '\\.')}/(?:up|status|receipt)/([^/]+)$`);
+  const perDevice = new RegExp(`^${base.replaceAll('.', '\\.')}/(?:up|status|state|receipt)/([^/]+)$`);
   return {
     roundCurrent: `${base}/round/current`,
     roundClosed: `${base}/round/closed`,
@@ -44,6 +47,8 @@ export function topics(fleet: string): Topics {
     receipt: (device) => `${base}/receipt/${checkedName(device, 'device')}`,
     status: (device) => `${base}/status/${checkedName(device, 'device')}`,
     statusFilter: `${base}/status/+`,
+    state: (device) => `${base}/state/${checkedName(device, 'device')}`,
+    stateFilter: `${base}/state/+`,
     label: (device) => `${base}/label/${checkedName(device, 'device')}`,
     deviceOf(topic) {
       const device = perDevice.exec(topic)?.[1];

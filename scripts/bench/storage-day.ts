@@ -101,9 +101,9 @@ function learn(board: AgentStore): void {
   if (nextWindow - 1 - afterIndex < windowsOfRound) return;
   const used = board.nextWindows({ afterIndex, classes: ['walk'], limit: windowsOfRound }).map(({ index }) => index);
   const key = { round: (last?.round ?? 0) + 1, seq: (last?.seq ?? 0) + 1 };
-  const params = new Float32Array(PARAMETERS).fill(key.round);
+  const residual = new Float32Array(PARAMETERS).fill(key.round);
   board.commitTraining(
-    { ...key, cursor: used.at(-1) ?? afterIndex, modelVersion: key.round, params, residual: params },
+    { ...key, cursor: used.at(-1) ?? afterIndex, modelVersion: key.round, params: new Float32Array(0), residual },
     { ...key, payload: new Uint8Array(UPDATE_BYTES) },
     used,
   );

@@ -128,6 +128,7 @@ function startBoard(
         fleet: 'replay',
         stateDir,
         link: { url },
+        state: { everyS: 0 }, // bytes of the exchange are what is measured
         window: { seconds: options.windowSeconds, overlap: options.overlap },
       },
       WHERE,

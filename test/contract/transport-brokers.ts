@@ -1,15 +1,18 @@
-/** The brokers that the transport contract is run over: ours in memory, aedes on TCP, and a real Mosquitto where it is installed. */
+/** The brokers that the transport contract is run over: ours in memory, aedes on TCP and TLS, and a real Mosquitto where it is installed. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { Aedes } from 'aedes';
 import { systemClock } from '../../core/base/clock.ts';
+import type { LinkFiles } from '../../core/link/link-files.ts';
 import { createMemoryBroker, type MemoryLinkOptions } from '../../core/link/memory.ts';
 import { createMqttTransport } from '../../core/link/mqtt.ts';
 import type { Transport } from '../../core/link/transport.ts';
+import { createTestAuthority, type Issued } from '../fixtures/certificates.ts';
 
 export interface TestBroker {
   transport(options: MemoryLinkOptions): Promise<Transport>;
@@ -29,10 +32,11 @@ export interface BrokerKind {
 
 const FAST = { baseMs: 5, capMs: 50 };
 
-export function mqttLink(url: string, options: MemoryLinkOptions): Transport {
+export function mqttLink(url: string, options: MemoryLinkOptions, files: LinkFiles = {}): Transport {
   return createMqttTransport({
     ...options,
     url,
+    files,
     startup: 'require',
     backoff: FAST,
     clock: systemClock,
@@ -51,20 +55,47 @@ async function openMemory(): Promise<TestBroker> {
   };
 }
 
+/** Certificates of a broker and of its clients, in a folder of their own. */
+async function makeCertificates() {
+  const folder = mkdtempSync(join(tmpdir(), 'contract-tls-'));
+  const authority = await createTestAuthority(folder);
+  const server = await authority.issue({ name: 'hub' });
+  const { cert, key } = await authority.issue({ name: 'pi-1', hosts: ['pi-1'] });
+  return { folder, caPem: authority.caPem, server, files: { ca: authority.ca, cert, key } };
+}
+
+type Certificates = Awaited<ReturnType<typeof makeCertificates>>;
+
 /** Listens on a fixed port again and again; sockets are dropped with the listener. */
-function restartable(handle: (socket: Socket) => void): {
+function restartable(
+  handle: (socket: Socket) => void,
+  tls: { readonly server: Issued; readonly caPem: string } | null = null,
+): {
   listen(port: number): Promise<number>;
   drop(): Promise<void>;
 } {
   let server: Server | null = null;
   const sockets = new Set<Socket>();
+  const take = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    handle(socket);
+  };
   return {
     async listen(port) {
-      server = createServer((socket) => {
-        sockets.add(socket);
-        socket.once('close', () => sockets.delete(socket));
-        handle(socket);
-      });
+      server =
+        tls === null
+          ? createServer(take)
+          : createTlsServer(
+              {
+                cert: tls.server.certPem,
+                key: tls.server.keyPem,
+                ca: tls.caPem,
+                requestCert: true,
+                rejectUnauthorized: true,
+              },
+              take,
+            );
       server.listen(port, '127.0.0.1');
       await once(server, 'listening');
       return (server.address() as AddressInfo).port;
@@ -80,35 +111,41 @@ function restartable(handle: (socket: Socket) => void): {
   };
 }
 
-async function openAedes(): Promise<TestBroker> {
+async function openAedes(tls: Certificates | null = null): Promise<TestBroker> {
   const aedes = await Aedes.createBroker();
-  const listener = restartable((socket) => aedes.handle(socket));
+  const listener = restartable((socket) => aedes.handle(socket), tls);
   const port = await listener.listen(0);
+  const url = `${tls === null ? 'mqtt' : 'mqtts'}://127.0.0.1:${port}`;
   const clients = () => (aedes as unknown as { clients: Record<string, { conn: Socket }> }).clients;
   return {
-    transport: async (options) => mqttLink(`mqtt://127.0.0.1:${port}`, options),
+    transport: async (options) => mqttLink(url, options, tls?.files),
     cut: (clientId) => void clients()[clientId]?.conn.destroy(),
     down: () => listener.drop(),
     up: async () => void (await listener.listen(port)),
     async close() {
       await listener.drop();
       await new Promise<void>((resolve) => aedes.close(resolve));
+      if (tls !== null) rmSync(tls.folder, { recursive: true });
     },
   };
 }
 
-const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
+export const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
   (program) => spawnSync(program, ['-h']).error === undefined,
 );
 
 /** Clients reach Mosquitto through a relay of their own, so that one connection can be cut. */
-async function openMosquitto(): Promise<TestBroker> {
+async function openMosquitto(tls: Certificates | null = null): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'mosquitto-'));
   const port = await freePort();
   const config = join(folder, 'mosquitto.conf');
+  const access =
+    tls === null
+      ? 'allow_anonymous true'
+      : mosquittoTls({ ca: tls.files.ca, cert: tls.server.cert, key: tls.server.key });
   writeFileSync(
     config,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location ${folder}/\nuser root\n`,
+    `listener ${port} 127.0.0.1\n${access}\npersistence true\npersistence_location ${folder}/\nuser root\n`,
   );
   let child: ChildProcess | null = null;
   const relays = new Map<string, ReturnType<typeof restartable>>();
@@ -141,7 +178,8 @@ async function openMosquitto(): Promise<TestBroker> {
       });
       cuts.set(options.clientId, () => ends.forEach((end) => void end.destroy()));
       relays.set(`${options.clientId}/${relays.size}`, relay);
-      return mqttLink(`mqtt://127.0.0.1:${await relay.listen(0)}`, options);
+      const scheme = tls === null ? 'mqtt' : 'mqtts';
+      return mqttLink(`${scheme}://127.0.0.1:${await relay.listen(0)}`, options, tls?.files);
     },
     cut: (clientId) => cuts.get(clientId)?.(),
     down,
@@ -150,11 +188,19 @@ async function openMosquitto(): Promise<TestBroker> {
       for (const relay of relays.values()) await relay.drop();
       await down();
       rmSync(folder, { recursive: true });
+      if (tls !== null) rmSync(tls.folder, { recursive: true });
     },
   };
 }
 
-async function freePort(): Promise<number> {
+/** A listener that lets in who has a certificate of the CA, under the name that stands in it. */
+export function mosquittoTls({ ca, cert, key, crl }: { ca: string; cert: string; key: string; crl?: string }): string {
+  const lines = [`cafile ${ca}`, `certfile ${cert}`, `keyfile ${key}`, 'require_certificate true'];
+  if (crl !== undefined) lines.push(`crlfile ${crl}`);
+  return [...lines, 'use_identity_as_username true', 'allow_anonymous false'].join('\n');
+}
+
+export async function freePort(): Promise<number> {
   const listener = restartable(() => undefined);
   const port = await listener.listen(0);
   await listener.drop();
@@ -162,7 +208,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Resolves when something listens on the port. */
-async function accepts(port: number): Promise<void> {
+export async function accepts(port: number): Promise<void> {
   for (;;) {
     const socket = connect(port, '127.0.0.1');
     const isOpen = await once(socket, 'connect').then(
@@ -175,12 +221,16 @@ async function accepts(port: number): Promise<void> {
   }
 }
 
+const NO_MOSQUITTO = MOSQUITTO === undefined ? 'mosquitto not installed' : null;
+
 export const BROKERS: readonly BrokerKind[] = [
   { name: 'memory', missing: null, open: openMemory },
-  { name: 'mqtt.ts over aedes', missing: null, open: openAedes },
+  { name: 'mqtt.ts over aedes', missing: null, open: () => openAedes() },
+  { name: 'mqtt.ts over aedes with TLS', missing: null, open: async () => openAedes(await makeCertificates()) },
+  { name: 'mqtt.ts over mosquitto', missing: NO_MOSQUITTO, open: () => openMosquitto() },
   {
-    name: 'mqtt.ts over mosquitto',
-    missing: MOSQUITTO === undefined ? 'mosquitto not installed' : null,
-    open: openMosquitto,
+    name: 'mqtt.ts over mosquitto with TLS',
+    missing: NO_MOSQUITTO,
+    open: async () => openMosquitto(await makeCertificates()),
   },
 ];

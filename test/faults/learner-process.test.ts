@@ -7,6 +7,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants, getPriority } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { createLearnerProcess, type LearnerProcessOptions } from '../../agent/learn/learner-process.ts';
+import type { LearnerSettings } from '../../agent/learn/learner-protocol.ts';
+import type { WindowPrediction } from '../../agent/learn/predictor.ts';
 import { type AgentStore, openAgentStore } from '../../agent/store/agent-store.ts';
 import { createArrivals } from '../../agent/stream/arrivals.ts';
 import { type Clock, systemClock } from '../../core/base/clock.ts';
@@ -20,6 +22,14 @@ const NICE = 7;
 /** Between two looks at the learner's memory. */
 const WATCH_MS = 1000;
 const never = () => new AbortController().signal;
+const SETTINGS: Omit<LearnerSettings, 'storePath'> = {
+  device: 'pi-1',
+  durability: 'normal',
+  modalities: MODALITIES,
+  finite: false,
+  predicts: false,
+  nice: NICE,
+};
 
 /** A log that keeps its lines and wakes those who wait for one. */
 function recordingLog() {
@@ -55,14 +65,7 @@ function recordingLog() {
 function learnerOn(t: TestContext, path: string, options: Partial<LearnerProcessOptions> = {}) {
   const recorded = recordingLog();
   const learner = createLearnerProcess({
-    settings: {
-      device: 'pi-1',
-      storePath: path,
-      durability: 'normal',
-      modalities: MODALITIES,
-      finite: false,
-      nice: NICE,
-    },
+    settings: { ...SETTINGS, storePath: path },
     memoryMb: 5000,
     clock: systemClock,
     random: () => 0.999,
@@ -121,6 +124,43 @@ test(
     assert.deepEqual(learner.stats(), { pid: null, died: 0, overMemory: 0 });
   },
 );
+
+test('the newest window is predicted as it comes, also while a round waits for more', LIMIT, async (t) => {
+  const path = temporaryPath(t);
+  const store = storeWith(t, path, B - 2);
+  const predictions: WindowPrediction[] = [];
+  let told: () => void = () => undefined;
+  const { learner, until } = learnerOn(t, path, {
+    settings: { ...SETTINGS, storePath: path, predicts: true },
+    onPrediction(prediction) {
+      predictions.push(prediction);
+      told();
+    },
+  });
+  const round = learner.runRound(PLAN, GLOBAL, never());
+  await until('waiting for windows');
+  for (const index of [B - 2, B - 1]) {
+    const predicted = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    ingest(store, index, index + 1);
+    learner.arrived();
+    await predicted;
+    learner.arrived(); // nothing new: nothing is said
+  }
+  assert.equal(await round, 'committed');
+  assert.deepEqual(
+    predictions.map(({ windowIndex, modelVersion }) => [windowIndex, modelVersion]),
+    [
+      [B - 2, 1],
+      [B - 1, 1],
+    ],
+  );
+  for (const { activity, confidence } of predictions) {
+    assert.ok(activity === 'walk' || activity === 'sit');
+    assert.ok(confidence >= 0.5 && confidence <= 1, `the better of two classes, at ${confidence}`);
+  }
+});
 
 test('a round that waits for windows is answered when they have come', LIMIT, async (t) => {
   const path = temporaryPath(t);
@@ -222,7 +262,7 @@ test(
     storeWith(t, path, B);
     const modalities = MODALITIES.map((modality) => ({ ...modality, samples: 64 }));
     const { learner } = learnerOn(t, path, {
-      settings: { device: 'pi-1', storePath: path, durability: 'normal', modalities, finite: false, nice: NICE },
+      settings: { ...SETTINGS, storePath: path, modalities },
     });
     await assert.rejects(learner.runRound(PLAN, GLOBAL, never()), {
       name: 'AppError',

@@ -51,6 +51,7 @@ describe('install-board.sh', () => {
     const unit = read('pi', 'etc/systemd/system/qqr-agent.service');
     assert.doesNotMatch(unit, /@[A-Z]+@/);
     assert.match(unit, /^ExecStart=\/\S*node \/opt\/qqr-edge\/dist\/scripts\/qqr\.js agent run /m);
+    assert.match(unit, /^ExecReload=\S*kill -HUP \$MAINPID$/m);
     assert.match(unit, /^RestartPreventExitStatus=.*\b78\b/m);
     const settings = parseAgentConfig(parse(read('pi', 'etc/qqr/agent.toml')), 'installed');
     assert.match(settings.device, /^[A-Za-z0-9._-]+$/);

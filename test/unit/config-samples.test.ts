@@ -37,6 +37,11 @@ test('what is wrong in a board is named by its key and file', () => {
     [{ device: 'pi-1', labels: { cycle: [' sitting'] } }, /^labels\.cycle\.0: .*no label/],
     [{ device: 'pi-1', gpio: { buttons: { 'a\tb': 4 } } }, /^gpio\.buttons\./],
     [{ device: 'pi-1', link: { keepaliveS: 1 } }, /^link\.keepaliveS: /],
+    [{ device: 'pi-1', link: { url: 'http://hub:1883' } }, /^link\.url: takes mqtt:.* or mqtts:/],
+    [{ device: 'pi-1', link: { url: 'mqtts://me:secret@hub:8883' } }, /^link\.url: takes/],
+    [{ device: 'pi-1', link: { ca: 'ca.crt' } }, /^link\.ca: .*mqtts/],
+    [{ device: 'pi-1', link: { url: 'mqtts://hub:8883', cert: 'pi.crt' } }, /^link\.key: is missing/],
+    [{ device: 'pi-1', link: { url: 'mqtts://hub:8883', key: 'pi.key' } }, /^link\.cert: is missing/],
   ];
   for (const [settings, message] of cases) {
     assert.throws(
@@ -47,5 +52,18 @@ test('what is wrong in a board is named by its key and file', () => {
         message.test(error.message) &&
         error.where === 'agent.toml',
     );
+  }
+});
+
+test("the aggregator's broker takes the same files, and only with TLS", () => {
+  const files = { ca: 'ca.crt', cert: 'a.crt', key: 'a.key' };
+  const { broker } = parseServerConfig({ broker: { url: 'mqtts://hub:8883', ...files } }, 'server.toml');
+  assert.deepEqual({ ca: broker.ca, cert: broker.cert, key: broker.key }, files);
+  for (const [settings, message] of [
+    [{ url: 'mqtt://hub:1883', ...files }, /^broker\.ca: .*mqtts/],
+    [files, /^broker\.ca: .*mqtts/],
+    [{ url: 'mqtts://hub:8883', cert: 'a.crt' }, /^broker\.key: is missing/],
+  ] as const) {
+    assert.throws(() => parseServerConfig({ broker: settings }, 'server.toml'), { message });
   }
 });

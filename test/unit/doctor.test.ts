@@ -1,10 +1,16 @@
 /** A healthy board, and the same board with one thing wrong at a time. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
 import type { I2cBus } from '../../agent/hw/i2c.ts';
 import { examine, type Patient } from '../../agent/ops/doctor.ts';
 import { probe, sensorBlock } from '../../agent/ops/probe.ts';
 import { AppError } from '../../core/base/errors.ts';
+import { expiryDays } from '../../core/link/certificate.ts';
+import { type LinkFiles, readLinkFiles } from '../../core/link/link-files.ts';
+import { createTestAuthority } from '../fixtures/certificates.ts';
 
 /** Chips by address, each with its registers that are not 0. */
 function busWith(chips: Readonly<Record<number, Readonly<Record<number, number>>>>): I2cBus {
@@ -77,6 +83,9 @@ const HEALTHY: Patient = {
   openBus: async () => busWith({ 104: MPU6050 }),
   busSpeedHz: async () => 400_000,
   isClockSynchronized: async () => true,
+  link: {},
+  readLink: async () => ({ warnings: [] }),
+  wallMs: () => Date.now(),
   reachBroker: async () => 'mqtt://hub:1883',
   stateDir: '/var/lib/qqr-agent',
   writeState: async () => undefined,
@@ -140,4 +149,71 @@ describe('the doctor', () => {
       assert.equal(wrong[0]?.code !== undefined, state === 'fail');
     });
   }
+});
+
+describe('the doctor, of certificates', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'qqr-doctor-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const { ca, issue } = await createTestAuthority(folder);
+  const filesOf = async (name: string, untilDays: number): Promise<LinkFiles> => {
+    const { cert, key } = await issue({ name, untilDays, fromDays: -100 });
+    return { ca, cert, key };
+  };
+  const found = async (link: LinkFiles) => {
+    const findings = await examine({ ...HEALTHY, link, readLink: () => readLinkFiles(link) });
+    return findings.filter(({ what }) => ['link files', 'CA', 'certificate'].includes(what));
+  };
+
+  it('counts the days until a certificate expires', async () => {
+    const { certPem } = await issue({ name: 'counted', untilDays: 45 });
+    const days = expiryDays(certPem, Date.now());
+    assert.ok(days > 44.99 && days <= 45, `${days}`);
+    assert.ok(Math.abs(expiryDays(certPem, Date.now() + 46 * 86_400_000) + 1) < 0.01);
+  });
+
+  it('says for how long they are valid, and that the key fits', async () => {
+    const findings = await found(await filesOf('good', 45.5));
+    assert.deepEqual(
+      findings.map(({ what, state }) => [what, state]),
+      [
+        ['link files', 'ok'],
+        ['CA', 'ok'],
+        ['certificate', 'ok'],
+      ],
+    );
+    assert.match(findings[0]?.found ?? '', /the key fits/);
+    assert.match(findings[2]?.found ?? '', /good\.crt is valid for 45 more days/);
+  });
+
+  it('warns below 30 days, and fails on one that has expired', async () => {
+    for (const [untilDays, state, text] of [
+      [29.5, 'warn', /valid for 29 more days/],
+      [30.5, 'ok', /valid for 30 more days/],
+      [-2.5, 'fail', /expired 2 days ago/],
+    ] as const) {
+      const findings = await found(await filesOf(`until${untilDays}`, untilDays));
+      const certificate = findings.find(({ what }) => what === 'certificate');
+      assert.equal(certificate?.state, state);
+      assert.match(certificate?.found ?? '', text);
+      assert.equal(certificate?.code, state === 'fail' ? 'link-untrusted' : undefined);
+    }
+  });
+
+  it('warns of a key that others may read, and fails on one of another certificate', async () => {
+    const files = await filesOf('open', 100);
+    chmodSync(`${files.key}`, 0o640 | 0o004);
+    assert.deepEqual(
+      (await found(files)).map(({ state }) => state),
+      ['warn', 'ok', 'ok'],
+    );
+    const other = await filesOf('other', 100);
+    const [finding, ...more] = await found({ ...files, key: `${other.key}` });
+    assert.equal(finding?.state, 'fail');
+    assert.match(finding?.found ?? '', /do not belong together/);
+    assert.deepEqual(more, []);
+  });
+
+  it('says nothing of them where none are configured', async () => {
+    assert.deepEqual(await found({}), []);
+  });
 });

@@ -7,7 +7,14 @@ const home = topics('home.lab');
 
 test('every topic of a fleet is under its prefix', () => {
   const all = [home.roundCurrent, home.roundClosed, home.globalModel, home.globalPrototypes, home.up('pi-1')];
-  const more = [home.upFilter, home.receipt('pi-1'), home.status('pi-1'), home.statusFilter];
+  const more = [
+    home.upFilter,
+    home.receipt('pi-1'),
+    home.status('pi-1'),
+    home.statusFilter,
+    home.state('pi-1'),
+    home.stateFilter,
+  ];
   assert.deepEqual(
     [...all, ...more],
     [
@@ -20,12 +27,14 @@ test('every topic of a fleet is under its prefix', () => {
       'qqr/v1/home.lab/receipt/pi-1',
       'qqr/v1/home.lab/status/pi-1',
       'qqr/v1/home.lab/status/+',
+      'qqr/v1/home.lab/state/pi-1',
+      'qqr/v1/home.lab/state/+',
     ],
   );
 });
 
 test('the device is read back from its own topics only', () => {
-  for (const topic of [home.up('pi-1'), home.status('pi-1'), home.receipt('pi-1')])
+  for (const topic of [home.up('pi-1'), home.status('pi-1'), home.receipt('pi-1'), home.state('pi-1')])
     assert.equal(home.deviceOf(topic), 'pi-1');
   const foreign = [
     'qqr/v1/homeXlab/up/pi-1',
