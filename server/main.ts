@@ -81,9 +81,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const spec = specFrom(config);
     const strategy = strategyFrom(config);
     const http = await httpSettingsFrom(config.http);
-    await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
-      throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
-    });
+    await makeFolder(config.stateDir);
     const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
     undo.push(() => store.dispose());
 
@@ -100,8 +98,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
-    const { conditions } = config.evaluation;
     const { settings } = strategy;
+    const { conditions } = config.evaluation;
     const holdout = evaluation && createHoldout({ ...evaluation, spec, settings, conditions });
     const aggregator = createAggregator({
       config: roundSettingsFrom(config),
@@ -127,6 +125,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await stop();
     throw error;
   }
+}
+
+async function makeFolder(where: string): Promise<void> {
+  await mkdir(where, { recursive: true }).catch((cause: unknown) => {
+    throw new AppError('storage-failed', 'the state folder cannot be made', { where, cause });
+  });
 }
 
 interface DoorParts extends ServerOptions {
