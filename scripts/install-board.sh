@@ -99,7 +99,7 @@ say "program in $target"
 new=$target.new
 do_ rm -rf "$new"
 do_ mkdir -p "$new"
-for part in dist agent server core scripts systemd docs package.json package-lock.json .npmrc README.md LICENSE; do
+for part in dist agent server core scripts systemd docs broker-config package.json package-lock.json .npmrc README.md LICENSE; do
   [ -e "$here/$part" ] || continue
   case $part in
     agent | server | core) # the samples and the contract; the program itself is in dist

@@ -6,6 +6,7 @@ import { labelCommand } from '../agent/label-command.ts';
 import { recordCommand } from '../agent/sensor-commands.ts';
 import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
 import { serverCommand } from '../server/cli.ts';
+import { provisionCommand } from '../server/provision/command.ts';
 import { dataCommand } from './data/commands.ts';
 import { demoCommand } from './demo.ts';
 import { experimentCommand } from './experiment/command.ts';
@@ -41,6 +42,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     experimentCommand(),
     agentCommand(),
     serverCommand(),
+    provisionCommand(),
     labelCommand(),
     recordCommand(),
     dataCommand(),

@@ -1,5 +1,5 @@
 /**
- * The programs that some tests drive for real: the Mosquitto broker, a Chromium browser, and Prometheus' checker. Installed through
+ * The programs that some tests drive for real: Mosquitto, OpenSSL, a Chromium browser, and Prometheus' checker. Installed through
  * apt-get where that needs no password; elsewhere the tests that want them are skipped with a reason.
  * Invariant: no service is started, now or at the next boot (Debian's packages would do both).
  */
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 const PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
+  { name: 'openssl', tests: 'the test of certificates against OpenSSL' },
   { name: 'chromium', tests: "the report's browser tests" },
   { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
 ];

@@ -18,17 +18,23 @@ export interface FileCalls {
 /** Text, bytes, or bytes that come in pieces. */
 export type FileContent = string | Uint8Array | AsyncIterable<Uint8Array>;
 
-const nodeFileCalls: FileCalls = { open, rename, unlink };
+export const nodeFileCalls: FileCalls = { open, rename, unlink };
 
 /**
  * Writes `data` to `path`, whose folder must exist. Resolves when the content is durable.
  * Fails with `output-failed`; unless it was the last step that failed, the former content is then untouched.
  * Leaves no temporary file behind, whether it succeeds or fails.
+ * @param mode permissions of the file from its first byte on, less the process's umask; 0o600 for what is secret
  */
-export async function writeFileAtomic(path: string, data: FileContent, files = nodeFileCalls): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  data: FileContent,
+  files: FileCalls = nodeFileCalls,
+  mode = 0o666,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
-    await writeDurably(temporary, data, files);
+    await writeDurably(temporary, data, files, mode);
     await files.rename(temporary, path);
     await syncFolder(dirname(path), files);
   } catch (cause) {
@@ -42,8 +48,8 @@ export async function writeFileAtomic(path: string, data: FileContent, files = n
   }
 }
 
-async function writeDurably(path: string, data: FileContent, files: FileCalls): Promise<void> {
-  const file = await files.open(path, 'wx');
+async function writeDurably(path: string, data: FileContent, files: FileCalls, mode: number): Promise<void> {
+  const file = await files.open(path, 'wx', mode);
   try {
     if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data);
     else for await (const piece of data) await file.writeFile(piece); // each goes on where the one before ended

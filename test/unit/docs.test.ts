@@ -16,6 +16,7 @@ import { demoCommand } from '../../scripts/demo.ts';
 import { experimentCommand } from '../../scripts/experiment/command.ts';
 import { replayCommand } from '../../scripts/replay/command.ts';
 import { serverCommand } from '../../server/cli.ts';
+import { provisionCommand } from '../../server/provision/command.ts';
 import { MATRIX_CASES } from '../contract/board-fault-matrix.ts';
 import { anchorsOf, documents, localLinks, quotedCommands } from '../fixtures/documents.ts';
 import { projectFile } from '../fixtures/sample-file.ts';
@@ -32,6 +33,7 @@ function program(): Command {
     experimentCommand(),
     agentCommand(),
     serverCommand(),
+    provisionCommand(),
     labelCommand(),
     recordCommand(),
     dataCommand(),
