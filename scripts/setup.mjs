@@ -4,7 +4,7 @@
  * build, and the demo's data or the tests' programs. One line a step; a step that has nothing to do says so.
  * Invariants: standard library only (nothing is installed yet when it starts); running it again changes nothing and
  * takes about a second; what a person must do is said in one sentence, with exit status 69.
- * Env: QQR_REQUIRE_SERVICES=1 makes a missing mosquitto or chromium an error instead of a note.
+ * Env: QQR_REQUIRE_SERVICES=1 makes a missing mosquitto, chromium or promtool an error instead of a note.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -186,7 +186,9 @@ function checkPrograms() {
   const missing = ensurePrograms(say);
   for (const { name, tests } of missing) say('programs', `${name} is not installed: ${tests} will be skipped`);
   if (missing.length === 0 || process.env.QQR_REQUIRE_SERVICES !== '1') return;
-  throw new SetupProblem(`QQR_REQUIRE_SERVICES=1: sudo apt-get install ${missing.map(({ name }) => name).join(' ')}`);
+  throw new SetupProblem(
+    `QQR_REQUIRE_SERVICES=1: sudo apt-get install ${missing.map(({ name, from = name }) => from).join(' ')}`,
+  );
 }
 
 /** The guest that the hardware tests boot; idempotent, and says itself what it lacks. */

@@ -1,7 +1,7 @@
 /**
- * The programs that some tests drive for real: the Mosquitto broker, OpenSSL and a Chromium browser. Installed through
+ * The programs that some tests drive for real: Mosquitto, OpenSSL, a Chromium browser, and Prometheus' checker. Installed through
  * apt-get where that needs no password; elsewhere the tests that want them are skipped with a reason.
- * Invariant: no broker is started, now or at the next boot (Debian's package would do both).
+ * Invariant: no service is started, now or at the next boot (Debian's packages would do both).
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
@@ -11,6 +11,7 @@ const PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
   { name: 'openssl', tests: 'the test of certificates against OpenSSL' },
   { name: 'chromium', tests: "the report's browser tests" },
+  { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
 ];
 const EXTRA_FOLDERS = ['/usr/sbin', '/usr/local/sbin']; // not on every user's PATH
 
@@ -25,9 +26,11 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
 fi
 install() { apt-get install --yes --quiet --no-install-recommends "$@"; }
 install "$@" || { apt-get update --quiet; install "$@"; }
-case " $* " in
-  *' mosquitto '*) if command -v systemctl >/dev/null; then systemctl disable --quiet mosquitto || true; fi ;;
-esac
+for service in mosquitto prometheus; do
+  case " $* " in
+    *" $service "*) if command -v systemctl >/dev/null; then systemctl disable --quiet "$service" || true; fi ;;
+  esac
+done
 `;
 
 function isExecutable(path) {
@@ -56,7 +59,7 @@ export function ensurePrograms(say) {
   if (missing.length === 0) say('programs', `${PROGRAMS.map((program) => program.name).join(', ')} found`);
   const prefix = privilege();
   if (missing.length === 0 || prefix === null) return missing;
-  const names = missing.map((program) => program.name);
+  const names = missing.map((program) => program.from ?? program.name); // packages
   say('programs', `apt-get install ${names.join(' ')} …`);
   const [command, ...args] = [...prefix, 'sh', '-c', INSTALL, 'sh', ...names];
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });

@@ -3,6 +3,7 @@
  * Invariant: a round that was open when the process died is open for intake again before the first message is taken.
  */
 import type { Clock } from '../core/base/clock.ts';
+import { AppError } from '../core/base/errors.ts';
 import type { Lifecycle } from '../core/base/lifecycle.ts';
 import type { Log } from '../core/base/log.ts';
 import type { Message, Transport } from '../core/link/transport.ts';
@@ -14,16 +15,19 @@ import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { FleetState } from './fleet-state.ts';
+import { createFleetWatch, type FleetView } from './fleet-watch.ts';
 import { createGate } from './gate.ts';
 import type { Holdout } from './holdout.ts';
 import { createIntake } from './intake.ts';
 import { createKnownBoards, type KnownBoards } from './known-boards.ts';
 import { firstGlobal } from './next-global.ts';
+import { createOperator, type Operator } from './operator.ts';
 import { createPulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import { createRefusalTally } from './refusal-tally.ts';
 import { createRoster } from './roster.ts';
 import { type RoundParts, runRounds } from './round.ts';
+import { createRoundControl } from './round-control.ts';
 import type { RoundSettings } from './round-settings.ts';
 import type { RoundStore } from './store/round-store.ts';
 import type { Strategy } from './strategies/strategy.ts';
@@ -57,6 +61,9 @@ export interface Aggregator extends Lifecycle {
   /** Once started: resolves after the last round has closed, or after `stop`; rejects with AppError when the store fails. */
   readonly finished: Promise<Outcome>;
   currentGlobal(): FleetState;
+  /** What people may see of it and do to it, once started. */
+  view(): FleetView;
+  operator(): Operator;
   /** Resolves when no board is online any more that could still take part; rejects when stopped. */
   farewell(): Promise<void>;
 }
@@ -67,7 +74,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   const { signal } = stopping;
   let parts: RoundParts | null = null;
   let global: FleetState | null = null;
-  let running: Promise<unknown> = Promise.resolve();
+  let conducted: Promise<unknown> = Promise.resolve();
   let conclude: (outcome: Promise<Outcome>) => void;
   const finished = new Promise<Outcome>((resolve) => {
     conclude = resolve;
@@ -78,6 +85,10 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   const onRound = (record: RoundRecord, next: FleetState) => {
     global = next;
     options.onRound?.(record);
+  };
+  const running = () => {
+    if (parts === null) throw new AppError('internal', 'the aggregator has not been started');
+    return parts;
   };
   const conduct = async (started: RoundParts): Promise<Outcome> => {
     const complete = await runRounds(started, currentGlobal(), signal).then(
@@ -93,6 +104,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   return {
     finished,
     currentGlobal,
+    view: () => running().watch,
+    operator: () => createOperator({ ...running(), ...options }),
     async farewell() {
       while (parts !== null && parts.roster.availableCount() > 0) await parts.pulse.next(signal);
     },
@@ -105,30 +118,33 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       }
       const started = connectParts(options, onRound);
       parts = started;
-      const { intake, broadcast } = started;
+      const { intake, broadcast, watch } = started;
       const open = store.openRound();
       if (open !== null) intake.open(open);
+      watch.link(true); // the caller has started the transport
       transport.onState((connected) => {
+        watch.link(connected);
         if (connected) broadcast.again(signal).catch(() => undefined); // rejects only when stopping
       });
       await transport.subscribe(topics.statusFilter, (message) => takeStatus(message, options, started));
       await transport.subscribe(topics.upFilter, (message) => intake.handle(message));
       const outcome = conduct(started);
       conclude(outcome);
-      running = outcome.catch(() => undefined); // told through `finished`
+      conducted = outcome.catch(() => undefined); // told through `finished`
     },
     async stop() {
       stopping.abort();
-      await running;
+      await conducted;
     },
   };
 }
 
 function takeStatus(
-  { topic, payload }: Message,
+  { topic, payload, retained }: Message,
   { topics, log }: AggregatorOptions,
-  { roster, boards, pulse }: Pick<RoundParts, 'roster' | 'pulse'> & { readonly boards: KnownBoards },
+  { roster, boards, watch, pulse }: Pick<RoundParts, 'roster' | 'watch' | 'pulse'> & { readonly boards: KnownBoards },
 ): void {
+  if (payload.length === 0) return; // a forgotten board's
   const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
   if (!status.ok) {
     log.warn({ topic, detail: status.detail }, 'status not understood');
@@ -140,6 +156,7 @@ function takeStatus(
   }
   log.debug(status.value, 'board status');
   roster.heard(status.value);
+  watch.heard(status.value, retained);
   pulse.beat();
 }
 
@@ -149,6 +166,8 @@ function connectParts(
 ): RoundParts & { readonly boards: KnownBoards } {
   const { config, spec, strategy, store, transport, topics, holdout, clock, log } = options;
   const pulse = createPulse();
+  const control = createRoundControl(pulse);
+  const watch = createFleetWatch(clock, store.lastRecord());
   const roster = createRoster(store.ended());
   const boards = createKnownBoards({
     clock,
@@ -174,12 +193,16 @@ function connectParts(
     },
     reply: broadcast.receipt,
     lateRounds: config.lateRounds,
-    onCounted({ device, ended, round }) {
+    onCounted(update, bytes) {
+      const { device, ended, round } = update;
       // A late update knows nothing of what came after it: that its board had not ended then says nothing now.
       if (ended || round === store.openRound()?.round) roster.counted(device, ended);
+      watch.counted(update, bytes);
       pulse.beat();
     },
+    onRefused: watch.refused,
     log,
   });
-  return { config, spec, strategy, store, roster, boards, intake, pulse, broadcast, holdout, clock, log, onRound };
+  const told = { control, watch, onRound };
+  return { config, spec, strategy, store, roster, boards, intake, pulse, broadcast, holdout, clock, log, ...told };
 }

@@ -39,6 +39,7 @@ interface RunLine {
   broker?: string;
   users?: string;
   anonymous?: boolean;
+  http?: string;
   ca?: string;
   cert?: string;
   key?: string;
@@ -67,6 +68,7 @@ export function serverCommand(): Command {
     .option('--key <file>', 'its private key, PEM, mode 0600')
     .option('--users <file>', 'users and passwords of the embedded broker, as mosquitto_passwd writes them')
     .option('--anonymous', 'let everybody in who reaches the embedded broker')
+    .option('--http <host:port>', 'address of the API and dashboard, or off (default: 127.0.0.1:8080)')
     .option('--state <dir>', 'folder of the database (default: /var/lib/qqr-server)')
     .option('--strategy <name>', 'one of those below (default: qqr)')
     .option('--boards <n>', 'boards that must be online before a round opens (default: 1)')
@@ -162,6 +164,7 @@ async function configOf(line: RunLine): Promise<ServerConfig> {
         key: line.key,
       }),
     },
+    http: { ...file.http, ...defined({ listen: line.http }) },
     rounds: {
       ...file.rounds,
       ...defined({

@@ -24,6 +24,7 @@ import {
   MAX_WINDOWS,
 } from '../core/wire/limits.ts';
 import { embeddedKeys } from './embedded-settings.ts';
+import { httpSchema } from './http-settings.ts';
 import type { RoundSettings } from './round-settings.ts';
 import { ROBUST_RULES } from './strategies/guard.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
@@ -179,6 +180,7 @@ export const serverConfigSchema = z.strictObject({
       updatesPerMinute: z.number().int().min(0).max(1e6).default(600),
     })
     .prefault({}),
+  http: httpSchema.prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 

@@ -14,8 +14,8 @@ export interface Progress {
   readonly expected: number;
 }
 
-/** `nobody`: every board that was asked has gone for good without an update. */
-export type CloseCause = 'quorum' | 'deadline' | 'nobody';
+/** `request`: an operator's. `nobody`: every board that was asked has gone for good without an update. */
+export type CloseCause = 'quorum' | 'deadline' | 'request' | 'nobody';
 
 export interface DeadlineOptions {
   readonly clock: Clock;
@@ -26,6 +26,8 @@ export interface DeadlineOptions {
   /** 0 = none. */
   readonly deadlineMs: number;
   readonly progress: () => Progress;
+  /** Whether an operator wants it closed with whoever has been counted. */
+  readonly isClosing: () => boolean;
   /** Beats when `progress` may have changed. */
   readonly pulse: Pulse;
   /** Called when a deadline has passed in vain. */
@@ -55,6 +57,7 @@ export async function waitForClose(options: DeadlineOptions, signal: AbortSignal
       if (counted === 0 && expected === 0) return 'nobody';
       if (answered >= quorumOf(expected, quorum) || counted >= capacity) return 'quorum';
       if (expired && counted > 0) return 'deadline';
+      if (options.isClosing() && counted > 0) return 'request';
       if (expired) {
         expired = false;
         options.onVain();

@@ -23,9 +23,20 @@ export interface HoldoutWindows {
   readonly subjects?: readonly string[];
 }
 
+/** What a model says of the clean windows. */
+export interface HoldoutPredictions {
+  readonly version: number;
+  /** `[N]` class indices. */
+  readonly labels: Int32Array;
+  /** `[N, C]` row-major; a row of zeros says "don't know". */
+  readonly probabilities: Float32Array;
+}
+
 export interface Holdout {
   /** @param global with a normalization. */
   evaluate(global: FleetState): Evaluation;
+  /** As above, of the clean windows alone. */
+  predictions(global: FleetState): HoldoutPredictions;
 }
 
 export interface HoldoutOptions {
@@ -46,18 +57,27 @@ interface HoldoutBatches {
 
 export function createHoldout({ network, spec, windows, settings, conditions }: HoldoutOptions): Holdout {
   let prepared: HoldoutBatches | null = null; // the normalization is frozen after round 0: stack the windows once
+  const batchesFor = ({ normalization }: FleetState): HoldoutBatches => {
+    if (normalization === null) throw new RangeError('a model without normalization cannot be evaluated');
+    if (prepared?.normalization !== normalization) {
+      const stack = stackerFor(windows, spec, normalization, settings.scalePrior ?? 0);
+      prepared = { normalization, ...prepare(windows, spec, stack, conditions) };
+    }
+    return prepared;
+  };
   return {
+    predictions(global) {
+      const { averaged: params, prototypes, temperature, version } = global;
+      const { clean: batch } = batchesFor(global);
+      const probabilities = predict(network, { params, prototypes, temperature, batch, settings });
+      return { version, labels: batch.labels, probabilities };
+    },
     evaluate(global) {
-      const { averaged: params, prototypes, temperature, normalization } = global;
-      if (normalization === null) throw new RangeError('a model without normalization cannot be evaluated');
-      if (prepared?.normalization !== normalization) {
-        const stack = stackerFor(windows, spec, normalization, settings.scalePrior ?? 0);
-        prepared = { normalization, ...prepare(windows, spec, stack, conditions) };
-      }
+      const { averaged: params, prototypes, temperature } = global;
       const classes = spec.classes.length;
       const predicted = (batch: Batch) => predict(network, { params, prototypes, temperature, batch, settings });
       const accuracy = (batch: Batch) => accuracyOf(predicted(batch), batch.labels, classes);
-      const { clean, missing, degraded } = prepared;
+      const { clean, missing, degraded } = batchesFor(global);
       const ofClean = predicted(clean);
       const error = (of: Float32Array) => calibrationErrorOf(of, clean.labels, classes);
       return {

@@ -26,7 +26,9 @@ export interface IntakeOptions {
   readonly frame: UpdateFrame;
   readonly reply: (device: string, receipt: Receipt) => void;
   /** Called after an update has been counted. */
-  readonly onCounted: (update: Update) => void;
+  readonly onCounted: (update: Update, bytes: number) => void;
+  /** Called after an update has been refused. */
+  readonly onRefused: (device: string, reason: RejectReason) => void;
   readonly log: Log;
 }
 
@@ -35,6 +37,8 @@ export interface Intake {
   open(round: OpenRound): void;
   /** Updates counted in the open round so far, late ones of earlier rounds included. */
   count(): number;
+  /** The devices of these, each once. */
+  devices(): readonly string[];
   /** Whether this device's update of the open round is among them. */
   has(device: string): boolean;
   /** Ends the round: later updates are late. Returns what was counted, sorted by device and round. */
@@ -67,17 +71,13 @@ function byDeviceAndRound(a: Update, b: Update): number {
 }
 
 export function createIntake(options: IntakeOptions): Intake {
-  const { store, topics, gate, frame, lateRounds, reply, onCounted, log } = options;
+  const { store, topics, gate, frame, lateRounds, reply, onCounted, onRefused, log } = options;
   let counted = new Map<string, Counted>();
   const answer = createReplies(store, reply, log);
   let current = NO_ROUND;
   /** Rounds below this one have closed. */
   let closedBelow = (store.lastRecord()?.round ?? -1) + 1;
 
-  const reject = (device: string, reason: RejectReason): Verdict => {
-    store.reject(reason, device);
-    return { verdict: 'rejected', reason, final: true };
-  };
   const refuse = (device: string, { reason, detail, key }: UpdateRefusal): Verdict | null => {
     const isPast = reason === 'wrong-round' && key !== null && key.round < closedBelow;
     if (isPast && store.isCounted({ ...key, device })) return { ...DUPLICATE, final: true };
@@ -85,7 +85,7 @@ export function createIntake(options: IntakeOptions): Intake {
     if (isPast && current === NO_ROUND && isLateBy(closedBelow, key.round, lateRounds)) return null;
     const shown = isPast ? 'late' : reason;
     log.warn({ device, reason: shown, detail, ...key }, 'update rejected');
-    return reject(device, shown);
+    return rejected(store, device, shown);
   };
   const count = (device: string, update: Update, payload: Uint8Array): Verdict => {
     const { round, seq } = update;
@@ -93,13 +93,13 @@ export function createIntake(options: IntakeOptions): Intake {
       case 'new':
         counted.set(placeOf(update), { update, payload });
         gate.proved(device);
-        onCounted(update);
+        onCounted(update, payload.length);
         return ACCEPTED;
       case 'duplicate': // of a round that is closed for good, when it is not among what this one counts
         return { ...DUPLICATE, final: !counted.has(placeOf(update)) };
       case 'other-seq':
         log.warn({ device, round, seq }, 'update rejected: another one of this round is counted');
-        return reject(device, 'wrong-round');
+        return rejected(store, device, 'wrong-round');
     }
   };
   const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict | null } => {
@@ -118,6 +118,7 @@ export function createIntake(options: IntakeOptions): Intake {
       counted = countedBefore(options, round);
     },
     count: () => counted.size,
+    devices: () => [...new Set([...counted.values()].map(({ update }) => update.device))],
     has: (device) => counted.has(placeOf({ device, round: current.round })),
     close() {
       gate.flush();
@@ -131,12 +132,18 @@ export function createIntake(options: IntakeOptions): Intake {
       try {
         if (!gate.admits(device)) return;
         const { key, verdict } = judge(device, payload);
+        if (verdict !== null && verdict.reason !== null) onRefused(device, verdict.reason);
         if (key !== null && verdict !== null) answer(device, { round: key.round, seq: key.seq, ...verdict });
       } catch (error) {
         log.error({ device, error: String(error) }, 'update not counted: the store failed');
       }
     },
   };
+}
+
+function rejected(store: RoundStore, device: string, reason: RejectReason): Verdict {
+  store.reject(reason, device);
+  return { verdict: 'rejected', reason, final: true };
 }
 
 /** What the store holds of a round that is opened again, however late it came: it is counted, whatever the settings are by now. */

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
@@ -13,14 +14,26 @@ import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
 import type { Network } from '../core/model/network.ts';
 import { topics } from '../core/wire/topics.ts';
-import { createAggregator, type Outcome } from './aggregator.ts';
+import { type Aggregator, createAggregator, type Outcome } from './aggregator.ts';
 import { roundSettingsFrom, type ServerConfig, specFrom, strategyFrom } from './config.ts';
 import { embeddedOptionsFrom, warnWhenOpen } from './embedded-settings.ts';
 import type { FleetState } from './fleet-state.ts';
-import { createHoldout, type HoldoutWindows } from './holdout.ts';
+import { createHoldout, type Holdout, type HoldoutWindows } from './holdout.ts';
+import { createApp } from './http/app.ts';
+import { createHttpServer } from './http/http-server.ts';
+import { createStaticFiles } from './http/static-files.ts';
+import { type HttpSettings, httpSettingsFrom } from './http-settings.ts';
 import type { RoundRecord } from './record.ts';
 import { createEmbeddedBroker, type OwnAccess } from './source/embedded.ts';
+import { openHistory } from './store/history.ts';
+import type { RoundStore } from './store/round-store.ts';
 import { openSqliteStore } from './store/sqlite.ts';
+
+/** Where the dashboard's files lie: what is compiled, and beside the sources what is served as it is. */
+const DASHBOARD = [
+  { at: '/', from: new URL('./dashboard', import.meta.url) },
+  { at: '/', from: new URL('../../server/dashboard', import.meta.url) },
+];
 
 export interface ServerOptions {
   readonly config: ServerConfig;
@@ -34,6 +47,8 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Of the broker that boards connect to. */
   readonly url: string;
+  /** Of the API and the dashboard; null when it is off. */
+  readonly httpUrl: string | null;
   /** Resolves after the last round or after `stop`; rejects when the store fails. */
   readonly finished: Promise<Outcome>;
   currentGlobal(): FleetState;
@@ -66,9 +81,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const spec = specFrom(config);
     const strategy = strategyFrom(config);
     const embedded = embeddedOptionsFrom(config);
-    await mkdir(config.stateDir, { recursive: true }).catch((cause: unknown) => {
-      throw new AppError('storage-failed', 'the state folder cannot be made', { where: config.stateDir, cause });
-    });
+    const http = await httpSettingsFrom(config.http);
+    await makeFolder(config.stateDir);
     const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
     undo.push(() => store.dispose());
 
@@ -86,7 +100,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => transport.stop());
     await transport.start(running.signal);
 
+    const { settings } = strategy;
     const { conditions } = config.evaluation;
+    const holdout = evaluation && createHoldout({ ...evaluation, spec, settings, conditions });
     const aggregator = createAggregator({
       config: roundSettingsFrom(config),
       spec,
@@ -94,22 +110,66 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       store,
       transport,
       topics: topics(config.fleet),
-      holdout: evaluation && createHoldout({ ...evaluation, spec, settings: strategy.settings, conditions }),
+      holdout,
       clock,
       log,
       ...(options.onRound && { onRound: options.onRound }),
     });
     undo.push(() => aggregator.stop());
     await aggregator.start(running.signal);
-    log.info({ url, fleet: config.fleet, strategy: strategy.settings.strategy }, 'aggregator ready');
+    const door = http && (await openDoor(http, { ...options, store, transport, aggregator, holdout }, undo));
+    const httpUrl = door?.url() ?? null;
+    log.info({ url, httpUrl, fleet: config.fleet, strategy: settings.strategy }, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
     const { traffic, reconnect: renewLink } = transport;
     const reload = async () => broker?.reload();
-    return { url, finished, currentGlobal, farewell, traffic, renewLink, reload, stop };
+    return { url, httpUrl, finished, currentGlobal, farewell, traffic, renewLink, reload, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+async function makeFolder(where: string): Promise<void> {
+  await mkdir(where, { recursive: true }).catch((cause: unknown) => {
+    throw new AppError('storage-failed', 'the state folder cannot be made', { where, cause });
+  });
+}
+
+interface DoorParts extends ServerOptions {
+  readonly store: RoundStore;
+  readonly transport: Transport;
+  readonly aggregator: Aggregator;
+  readonly holdout: Holdout | null;
+}
+
+/** The HTTP API over what runs already. */
+async function openDoor(http: HttpSettings, parts: DoorParts, undo: (() => Promise<void> | void)[]) {
+  const { config, clock, log, store, transport, aggregator, holdout } = parts;
+  const history = openHistory(storePath(config.stateDir));
+  undo.push(() => history.dispose());
+  const window = {
+    fleet: config.fleet,
+    spec: specFrom(config),
+    settings: strategyFrom(config).settings,
+    deadlineMs: roundSettingsFrom(config).deadlineMs,
+    view: aggregator.view(),
+    operator: aggregator.operator(),
+    history,
+    hasHoldout: holdout !== null,
+    global: aggregator.currentGlobal,
+    predictions() {
+      const global = aggregator.currentGlobal();
+      return holdout === null || global.normalization === null ? null : holdout.predictions(global);
+    },
+    traffic: () => transport.traffic(),
+    probeStore: () => store.probe(),
+  };
+  const staticFiles = await createStaticFiles(DASHBOARD.map(({ at, from }) => ({ at, path: fileURLToPath(from) })));
+  const door = createHttpServer(createApp({ window, settings: http, staticFiles, clock, log }), http);
+  undo.push(() => door.stop());
+  await door.start(new AbortController().signal);
+  return door;
 }
 
 /** To the broker of the settings, or by the embedded one's own door, which needs none of them. */

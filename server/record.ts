@@ -23,6 +23,27 @@ export interface OnlineScore {
   readonly count?: number;
 }
 
+/** What a counted update said of its board. */
+export interface BoardReport {
+  readonly device: string;
+  /** Milliseconds after the round's opening; null when it was counted before a restart. */
+  readonly arrivedMs: number | null;
+  /** Windows used, and held for later. */
+  readonly windows: number;
+  readonly backlog: number;
+  readonly online: { readonly correct: number; readonly count: number; readonly lossSum: number };
+  /** In the model's order. */
+  readonly modalities: readonly ModalityQuality[];
+}
+
+export interface ModalityQuality {
+  readonly windowsPresent: number;
+  /** Mean over the windows that had it, in [0, 1]; null when none had. */
+  readonly quality: number | null;
+  /** The measure that pulled it down most (docs/quality.md), or null. */
+  readonly why: string | null;
+}
+
 export interface RoundRecord {
   readonly round: number;
   readonly kind: 'statistics' | 'training';

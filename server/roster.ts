@@ -13,7 +13,7 @@ export interface Roster {
   sawSign(device: string): void;
   /** These were asked and had not answered at the deadline. */
   missed(devices: readonly string[]): void;
-  /** Drops what its status said. */
+  /** As if it had never been heard of. */
   forget(device: string): void;
   /** An update was counted. */
   counted(device: string, ended: boolean): void;
@@ -77,6 +77,7 @@ export function createRoster(ended: readonly string[]): Roster {
     forget(device) {
       states.delete(device);
       silent.delete(device);
+      endedStreams.delete(device);
       sort(device);
     },
     counted(device, isLast) {

@@ -13,14 +13,17 @@ import { assemble } from './assemble.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { TakenChange } from './combine.ts';
 import { type CloseCause, quorumOf, waitForClose } from './deadline.ts';
+import { describeReports } from './describe-reports.ts';
 import { describeRound } from './describe-round.ts';
 import type { FleetState } from './fleet-state.ts';
+import type { FleetWatch } from './fleet-watch.ts';
 import type { Holdout } from './holdout.ts';
 import type { Intake } from './intake.ts';
 import { nextRound } from './next-global.ts';
 import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
+import type { RoundControl } from './round-control.ts';
 import type { RoundSettings } from './round-settings.ts';
 import type { CountedBoard, OpenRound, RoundStore } from './store/round-store.ts';
 import type { Strategy } from './strategies/strategy.ts';
@@ -37,6 +40,9 @@ export interface RoundParts {
   readonly pulse: Pulse;
   readonly broadcast: Broadcast;
   readonly holdout: Holdout | null;
+  readonly control: RoundControl;
+  /** Told of what happens. */
+  readonly watch: FleetWatch;
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each closed round, when it is persisted. */
@@ -48,7 +54,7 @@ export interface RoundParts {
  * @param current the state to start from, as the store has it
  */
 export async function runRounds(parts: RoundParts, current: FleetState, signal: AbortSignal): Promise<void> {
-  const { store, intake, broadcast, log } = parts;
+  const { store, intake, broadcast, watch, log } = parts;
   let global = current;
   await broadcast.global(global, store.lastRecord()?.round ?? 0, signal);
   await tellClosed(parts, signal); // again: a crash may have come between persisting and telling
@@ -57,6 +63,7 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
     if (round === null) break;
     const openedMs = parts.clock.nowMs();
     intake.open(round);
+    watch.opened(round, intake.devices());
     await broadcast.plan(planOf(round, parts), signal);
     const cause = await collect(round, parts, signal);
     if (cause === 'nobody') {
@@ -68,11 +75,10 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
     const next = nextRound(round.kind, global, updates, parts.spec, parts.strategy);
     global = next.global;
     const record = recordOf(round, next, updates, parts.clock.nowMs() - openedMs, parts);
-    store.close({
-      record,
-      global,
-      boards: boardsOf(updates, next.taken, parts.roster),
-    });
+    const boards = boardsOf(updates, next.taken, parts.roster);
+    const reports = describeReports(round.round, updates, watch.round()?.arrivals);
+    store.close({ record, global, boards, reports, closedAtMs: parts.clock.wallMs() });
+    watch.closed(record);
     log.info({ round: round.round, cause, devices: updates.length, version: global.version }, 'round closed');
     parts.onRound(record, global);
     await tellClosed(parts, signal);
@@ -86,6 +92,7 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
 async function openRound(parts: RoundParts, modelVersion: number, signal: AbortSignal): Promise<OpenRound | null> {
   const number = (parts.store.lastRecord()?.round ?? -1) + 1;
   if (isBeyondLast(number, parts.config)) return null;
+  await parts.control.whileRunning(signal);
   return askAgain({ round: number, kind: number === 0 ? 'statistics' : 'training', modelVersion }, parts, signal);
 }
 
@@ -103,7 +110,7 @@ async function askAgain(
 }
 
 async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal): Promise<CloseCause> {
-  const { config, roster, intake, store, clock, pulse, log } = parts;
+  const { config, roster, intake, store, control, watch, clock, pulse, log } = parts;
   let { asked } = round;
   const progress = () => {
     const counted = intake.count();
@@ -119,9 +126,11 @@ async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal)
     log.warn({ round: round.round, asked: asked.length }, 'deadline passed without an update, waiting on');
     asked = [...new Set([...asked, ...roster.available()])].sort();
     store.open({ ...round, asked });
+    watch.opened({ ...round, asked }, []);
   };
+  const isClosing = () => control.isClosing(round.round);
   const { quorum, deadlineMs } = config;
-  return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, pulse, onVain }, signal);
+  return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, isClosing, pulse, onVain }, signal);
 }
 
 /** What the store keeps of each update's board; of a late one, whether it has ended is what the roster knows. */

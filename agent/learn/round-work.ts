@@ -18,12 +18,14 @@ import { channelSums, type Normalization } from '../../core/qqr/normalization.ts
 import { addOwn, personalPrototypes } from '../../core/qqr/personal.ts';
 import type { PrototypeSet } from '../../core/qqr/prototype.ts';
 import { localPrototypes } from '../../core/qqr/prototype.ts';
+import type { Why } from '../../core/qqr/quality.ts';
 import { quantize } from '../../core/quant/affine.ts';
 import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { CONFIDENCE_UNITS, DEFAULT_LIMITS, MAX_VALUE, WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import type { ModalityReport, QuantizedPrototypes, Update } from '../../core/wire/update.ts';
 import type { Checkpoint } from '../store/agent-store.ts';
 import { compressDelta } from './delta.ts';
+import { meanQualityOf, reasonOf } from './modality-quality.ts';
 import { rehearsals } from './rehearse.ts';
 
 /** A window with its modalities in the spec's order. */
@@ -34,6 +36,8 @@ export interface LabelledWindow {
   readonly guess?: number;
   readonly values: readonly (Float32Array | null)[];
   readonly quality: readonly number[];
+  /** Per modality what pulled the quality down most; left out where nobody said. */
+  readonly why?: readonly (Why | null)[];
 }
 
 /** The parts of a round's update that follow from its windows, and what is kept for the next round. */
@@ -78,7 +82,8 @@ export function statisticsWork(
     const present = windows.flatMap((window) => window.values[m] ?? []);
     const sums = present.length === 0 ? null : channelSums(present, modality.channels.length);
     const meanQuality = meanQualityOf(windows, m);
-    return { windowsPresent: present.length, meanQuality, weight: 0, prototypes: null, sums };
+    const why = reasonOf(windows, m);
+    return { windowsPresent: present.length, meanQuality, weight: 0, prototypes: null, sums, why };
   });
   return {
     online: { correct: 0, count: 0, lossSum: 0, overconfidence: 0 },
@@ -178,6 +183,7 @@ export function finishTraining(
       weight: toUnits(columnSum(weights, m, isTaught)),
       prototypes: settings.sendPrototypes ? quantizePrototypes(prototypes, m, settings, rounding) : null,
       sums: null,
+      why: reasonOf(windows, m),
     };
   });
   const online = onlineScore(out, windows, spec, input, before.own);
@@ -267,12 +273,6 @@ function personalized(out: TrainOutput, input: RoundInput, own: Checkpoint['own'
   if (personalPrior === 0) return out.probabilities;
   const prototypes = personalPrototypes(input.prototypes, own, personalPrior);
   return concluded(out, { ...input, prototypes, temperature: 1 });
-}
-
-function meanQualityOf(windows: readonly LabelledWindow[], m: number): number {
-  const present = windows.filter((window) => window.values[m] !== null);
-  if (present.length === 0) return 0;
-  return present.reduce((sum, window) => sum + (window.quality[m] as number), 0) / present.length;
 }
 
 function columnSum(table: Float32Array, column: number, isCounted: readonly boolean[]): number {

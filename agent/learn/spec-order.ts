@@ -32,5 +32,6 @@ export function inSpecOrder(window: StoredWindow, boardIndex: readonly number[])
     label: window.label ?? '',
     values: boardIndex.map((at) => window.values[at] ?? null),
     quality: boardIndex.map((at) => window.quality[at] ?? 0),
+    why: boardIndex.map((at) => window.why?.[at] ?? null),
   };
 }

@@ -1,9 +1,11 @@
 /**
  * Windows on disk. The samples are stored apart from the small facts (label, quality, completeness, measures).
  * Body: per modality the count of its float32 values as uint32 (ABSENT where the modality is missing), then the values, little-endian.
- * Facts: M, K as two float32, then per modality quality, completeness as float64 and K measures as float32 (NaN where absent).
+ * Facts: M, K as two float32, then per modality quality, completeness as float64 and K measures as float32 (NaN where absent), then
+ * per modality its reason as one byte: place in WHYS + 1, 0 = none. Where nobody said, the facts end before the reasons.
  * Invariant: a window's index is written once; a replay that cuts the same window again changes nothing.
  */
+import { WHYS, type Why } from '../../core/qqr/quality.ts';
 import type { Window } from '../../core/stream/window.ts';
 import { bytesOf } from './float-blob.ts';
 import type { Db } from './transaction.ts';
@@ -12,6 +14,8 @@ import type { Db } from './transaction.ts';
 export interface StoredWindow extends Window {
   /** Per modality in [0, 1]; 0 where the modality is absent. */
   readonly quality: readonly number[];
+  /** Per modality what pulled the quality down most; left out where nobody said. */
+  readonly why?: readonly (Why | null)[];
 }
 
 /** A window as it is stored: with what the quality was judged from. */
@@ -140,9 +144,9 @@ function unpackBody(body: Buffer): (Float32Array | null)[] {
   return values;
 }
 
-function packFacts({ quality, completeness, measures }: MeasuredWindow): Uint8Array {
+function packFacts({ quality, completeness, measures, why }: MeasuredWindow): Uint8Array {
   const perModality = measures.find((m) => m !== null)?.length ?? 0;
-  const view = new DataView(new ArrayBuffer(8 + quality.length * (16 + 4 * perModality)));
+  const view = new DataView(new ArrayBuffer(8 + quality.length * (16 + 4 * perModality + (why === undefined ? 0 : 1))));
   view.setFloat32(0, quality.length, true);
   view.setFloat32(4, perModality, true);
   let at = 8;
@@ -152,10 +156,13 @@ function packFacts({ quality, completeness, measures }: MeasuredWindow): Uint8Ar
     at += 16;
     for (let k = 0; k < perModality; k++, at += 4) view.setFloat32(at, measures[m]?.[k] ?? Number.NaN, true);
   }
+  why?.forEach((reason, m) => {
+    view.setUint8(at + m, reason === null ? 0 : WHYS.indexOf(reason) + 1);
+  });
   return new Uint8Array(view.buffer);
 }
 
-function unpackFacts(facts: Buffer): Pick<MeasuredWindow, 'quality' | 'completeness' | 'measures'> {
+function unpackFacts(facts: Buffer): Pick<MeasuredWindow, 'quality' | 'completeness' | 'measures' | 'why'> {
   const view = new DataView(facts.buffer, facts.byteOffset, facts.byteLength);
   const modalities = view.getFloat32(0, true);
   const perModality = view.getFloat32(4, true);
@@ -171,5 +178,6 @@ function unpackFacts(facts: Buffer): Pick<MeasuredWindow, 'quality' | 'completen
     for (let k = 0; k < perModality; k++, at += 4) own[k] = view.getFloat32(at, true);
     measures.push(own.length === 0 || own.every(Number.isNaN) ? null : own);
   }
-  return { quality, completeness, measures };
+  const reasons = [...facts.subarray(at)].map((place) => WHYS[place - 1] ?? null);
+  return { quality, completeness, measures, ...(reasons.length > 0 && { why: reasons }) };
 }

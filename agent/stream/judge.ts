@@ -24,8 +24,8 @@ export function createJudge(
   const judge = createQualityJudge({ modalities, ...(scorer && { scorer }) }, learned);
   return {
     judged(window) {
-      const { quality, measures } = judge.judge(window);
-      return { ...window, quality, measures };
+      const { quality, why, measures } = judge.judge(window);
+      return { ...window, quality, why, measures };
     },
     state: () => new TextEncoder().encode(JSON.stringify(judge.state())),
   };

@@ -8,7 +8,7 @@
  * Invariant: only windows of quality ≥ 0.8 teach, unless no window in `PATIENCE` in a row was as good: then the board was refitted or its
  * sensor replaced, and everything is learned anew. Held and clipped windows never teach. A fault that comes and goes never becomes usual.
  */
-import { liesStill, MEASURES, type MeasureName } from './measures.ts';
+import { liesStill, MEASURE_NAMES, MEASURES, type MeasureName } from './measures.ts';
 import {
   ACTIVITY_LEVELS,
   activityLevel,
@@ -47,6 +47,9 @@ const STD_PER_DEVIATION = 1.2533;
 
 /** A measure, or the share of samples that came. */
 export type Why = MeasureName | 'completeness';
+
+/** All of them; a place in this list is stored, so it only grows at its end. */
+export const WHYS: readonly Why[] = [...MEASURE_NAMES, 'completeness'];
 
 export interface Score {
   /** [0, 1]; below ½ is bad. */

@@ -4,6 +4,7 @@
  * Reasons: 'malformed' for shape, 'out-of-range' for counts and weights.
  */
 import type { ModelSpec } from '../model/spec.ts';
+import { WHYS } from '../qqr/quality.ts';
 import { isBits } from '../quant/affine.ts';
 import { scaleCount } from '../quant/coded.ts';
 import { isCleanlyPacked, packedBytes } from '../quant/pack.ts';
@@ -67,6 +68,8 @@ function checkModalities(message: pb.Update, { spec, kind }: Asked): Refusal | n
       return refuse('malformed', `${where}: prototypes in the statistics round`);
     if (report.sums !== undefined && kind === 'training')
       return refuse('malformed', `${where}: channel sums in a training round`);
+    if (report.why !== '' && !WHYS.some((known) => known === report.why))
+      return refuse('malformed', `${where}: an unknown reason`);
     const fault = checkPrototypes(report, spec, where) ?? checkSums(report, spec, m, where);
     if (fault !== null) return fault;
   }

@@ -5,6 +5,7 @@
  *   size → frame → protocol → device → shape hash → round → version → structure → finite → ranges → coded body → norm.
  * What passes satisfies every limit of `limits.ts`, so that the aggregator's sums are exact. Wire contract: qqr.proto.
  */
+import { WHYS } from '../qqr/quality.ts';
 import type { Quantized } from '../quant/affine.ts';
 import { unpackFloat32 } from '../quant/raw.ts';
 import { type Asked, checkStructure, type GroupShape } from './check-structure.ts';
@@ -85,6 +86,7 @@ function toModalityReport(report: pb.ModalityReport, dim: number): ModalityRepor
     ...{ windowsPresent, meanQuality, weight },
     prototypes: prototypes === undefined ? null : toPrototypes(prototypes, dim),
     sums: sums === undefined ? null : { count: sums.count, sum: sums.sum, sumSquares: sums.sumSquares },
+    why: WHYS.find((known) => known === report.why) ?? null,
   };
 }
 

@@ -119,9 +119,10 @@ function binary<S extends DescMessage>(schema: S, fields: Omit<MessageShape<S>, 
 }
 
 function toModalityReport(report: ModalityReport): pb.ModalityReport {
-  const { prototypes, sums, ...counts } = report;
+  const { prototypes, sums, why, ...counts } = report;
   return create(pb.ModalityReportSchema, {
     ...counts,
+    ...(why !== null && { why }),
     ...(prototypes !== null && { prototypes: toPrototypes(prototypes) }),
     ...(sums !== null && { sums: { count: sums.count, sum: [...sums.sum], sumSquares: [...sums.sumSquares] } }),
   });

@@ -3,6 +3,7 @@
  * The proto file is the contract with other languages; these types are its meaning here.
  */
 import type { ChannelSums } from '../qqr/normalization.ts';
+import type { Why } from '../qqr/quality.ts';
 import type { Quantized } from '../quant/affine.ts';
 import type { Coded } from '../quant/coded.ts';
 
@@ -16,6 +17,8 @@ export interface ModalityReport {
   /** Prototypes of the classes seen, or null. */
   readonly prototypes: QuantizedPrototypes | null;
   readonly sums: ChannelSums | null;
+  /** What pulled the quality down most in the windows of low quality; null when there were none. */
+  readonly why: Why | null;
 }
 
 export interface QuantizedPrototypes {

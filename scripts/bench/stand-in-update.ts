@@ -52,7 +52,7 @@ function sumsOf({ spec, settings }: RoundPlan, m: number): ModalityReport {
   const windows = settings.windowsPerRound;
   const count = windows * samples;
   return {
-    ...{ windowsPresent: windows, meanQuality: 1, weight: WEIGHT_PER_WINDOW * windows, prototypes: null },
+    ...{ windowsPresent: windows, meanQuality: 1, why: null, weight: WEIGHT_PER_WINDOW * windows, prototypes: null },
     sums: { count, sum: channels.map((_, c) => c * SUM_RESOLUTION), sumSquares: channels.map(() => count) },
   };
 }
@@ -65,7 +65,7 @@ function prototypesOf(
   const classes = spec.classes.map((_, c) => c);
   const quantized = quantize(values(classes.length * spec.embedding, 1), settings.prototypeBits);
   return {
-    ...{ windowsPresent: windows, meanQuality: 1, weight: WEIGHT_PER_WINDOW * windows, sums: null },
+    ...{ windowsPresent: windows, meanQuality: 1, why: null, weight: WEIGHT_PER_WINDOW * windows, sums: null },
     prototypes: { classes, weights: classes.map(() => 1), values: quantized },
   };
 }

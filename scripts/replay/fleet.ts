@@ -92,6 +92,7 @@ export function fleetConfig(plan: FleetPlan, options: ReplayOptions, seed: numbe
       durability: 'normal',
       seed,
       broker: { listen: '127.0.0.1:0' },
+      http: { listen: 'off' },
       rounds: { boards: plan.boards.length, max: plan.rounds, quorum: 1, deadlineS: 0 },
       strategy: { name: options.strategy, ...options.settings },
       model: {

@@ -108,10 +108,11 @@ function startBoard(
     .map((window) => judge.judged(window))
     .filter(({ label }) => (label === null ? usesUnlabelled : classes.includes(label)))
     .map(
-      ({ label, values, quality }): LabelledWindow => ({
+      ({ label, values, quality, why = [] }): LabelledWindow => ({
         label: label === null ? '' : told(device, label),
         values,
         quality,
+        why,
       }),
     );
   const served = { version: 0, averaged: global.averaged };

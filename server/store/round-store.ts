@@ -7,7 +7,7 @@
 
 import type { RejectReason } from '../../core/wire/update.ts';
 import type { FleetState } from '../fleet-state.ts';
-import type { RoundRecord } from '../record.ts';
+import type { BoardReport, RoundRecord } from '../record.ts';
 
 export interface OpenRound {
   /** 0 is the statistics round. */
@@ -40,6 +40,10 @@ export interface ClosedRound {
   readonly global: FleetState;
   /** Those counted, one for each device. */
   readonly boards: readonly CountedBoard[];
+  /** What the counted updates said of their boards, for those who look (`history.ts`). */
+  readonly reports?: readonly BoardReport[];
+  /** Wall time, milliseconds since 1970. */
+  readonly closedAtMs?: number;
 }
 
 export interface CountedBoard {
@@ -88,6 +92,10 @@ export interface RoundStore {
   counted(round: number): readonly (UpdateKey & { readonly bytes: number })[];
   /** Devices of which an update was ever counted, sorted. */
   devices(): readonly string[];
+  /** A board that does not come back: it is not listed any more, nor has it ended. What it was counted for stays. False when it is not known. */
+  forget(device: string): boolean;
+  /** Writes to the medium and changes nothing: returns when a receipt could be given now. */
+  probe(): void;
   /** Devices whose stream has ended, sorted. */
   ended(): readonly string[];
 

@@ -13,6 +13,7 @@ import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
+import { REPORT_TABLES, reportTables } from './report-tables.ts';
 import type { CountedBoard, RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
 import { syncLog } from './sync-log.ts';
 import { TAKEN } from './taken.ts';
@@ -62,6 +63,7 @@ const STEPS = [
   ALTER TABLE updates ADD COLUMN taken_in INTEGER;
   CREATE INDEX late_updates ON updates (taken_in) WHERE taken_in IS NOT NULL;
   `,
+  REPORT_TABLES,
 ];
 
 /**
@@ -112,6 +114,7 @@ function identify(db: Database.Database, path: string, hash: number): void {
 
 function storeOver(db: Database.Database, path: string, spec: ModelSpec, durability: Durability): RoundStore {
   const sql = statements(db);
+  const reports = reportTables(db);
   const within = <T>(action: () => T): T => guarded(path, action);
   db.pragma('synchronous = normal');
   const inTransaction = (action: () => void): void =>
@@ -142,17 +145,29 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec, durabil
     },
     isCounted: ({ round, device, seq }) => within(() => sql.seqOf.get(round, device)?.seq === seq),
     updates: () => within(() => sql.payloads.all({ taken: currentRound() }).map(storedUpdate)),
-    reject: (reason, device, count = 1) => inTransaction(() => reject(sql, currentRound(), reason, device, count)),
+    reject: (reason, device, count = 1) =>
+      within(() => db.transaction(() => reject(sql, currentRound(), reason, device, count))()),
     rejections: (round) => within(() => Object.fromEntries(sql.rejections.all(round).map((r) => [r.reason, r.count]))),
-    close: ({ record, global, boards }) =>
+    close: (closed) =>
       inTransaction(() => {
+        const { record, global, boards } = closed;
         insertGlobal(global);
         sql.insertRecord.run(record.round, JSON.stringify(record));
         sql.dropPayloads.run({ taken: record.round });
         sql.clearOpenRound.run();
         sql.dropRefusals.run(record.round - KEPT_REFUSAL_ROUNDS);
         for (const board of boards) setDevice(sql, record.round, board);
+        reports.write(closed);
       }),
+    forget(device) {
+      let isKnown = false;
+      inTransaction(() => {
+        isKnown = sql.forgetDevice.run(device).changes > 0;
+        reports.forget(device);
+      });
+      return isKnown;
+    },
+    probe: () => within(() => void db.pragma(`user_version = ${STEPS.length}`)),
     record: (round) => within(() => mapped(sql.record.get(round), (row) => JSON.parse(row.body) as RoundRecord)),
     lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
     counted: (round) => within(() => sql.counted.all({ taken: round })),
@@ -213,6 +228,7 @@ function statements(db: Database.Database) {
          clipped = clipped + excluded.clipped, last_norm = coalesce(excluded.last_norm, last_norm)`,
     ),
     devices: db.prepare<[], { device: string }>('SELECT device FROM devices ORDER BY device'),
+    forgetDevice: db.prepare<[string]>('DELETE FROM devices WHERE device = ?'),
     ended: db.prepare<[], { device: string }>('SELECT device FROM devices WHERE ended = 1 ORDER BY device'),
   };
 }

@@ -26,6 +26,7 @@ async function start(t: TestContext, listen = '127.0.0.1:0') {
     {
       stateDir,
       broker: { listen },
+      http: { listen: 'off' },
       rounds: { boards: 2, max: 2, quorum: 1 },
       model: { conv: [{ filters: 2, kernel: 9, stride: 8 }], embedding: 4, hidden: 3 },
       limits: { maxUpdateBytes: 8192 },

@@ -103,7 +103,7 @@ test('SIGHUP: board and aggregator connect anew at once, with renewed certificat
   const first = { board: await authority.issue({ name: 'pi-1' }), server: await authority.issue({ name: 'leader' }) };
   const boardFiles = install(first.board, 'pi-1');
   const { ca, cert, key } = install(first.server, 'leader');
-  const options = ['--broker', broker.url, '--ca', ca, '--cert', cert, '--key', key];
+  const options = ['--http', 'off', '--broker', broker.url, '--ca', ca, '--cert', cert, '--key', key];
   const server = startQqr(['server', 'run', ...options, '--boards', '2', '--state', join(folder, 'server')]);
   const agent = startQqr(await boardArguments('pi-1', { ...boardFiles, url: broker.url }, '1'));
   t.after(() => [server, agent].forEach(({ child }) => void child.kill('SIGKILL')));

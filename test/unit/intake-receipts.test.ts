@@ -40,6 +40,7 @@ function open(t: TestContext) {
     },
     reply: (device, { verdict }) => void told.push(`${device} ${verdict}`),
     onCounted: () => undefined,
+    onRefused: () => undefined,
     log: silentLog,
   });
   const { round, modelVersion } = BASE;

@@ -15,7 +15,10 @@ function scene(options: { quorum?: number; deadlineMs?: number; capacity?: numbe
   let cause: string | null = null;
   const onVain = () => void vain++;
   const progress = () => state;
-  const closing = waitForClose({ clock, quorum, capacity, deadlineMs, progress, pulse, onVain }, running.signal);
+  let isAskedToClose = false;
+  const isClosing = () => isAskedToClose;
+  const parts = { clock, quorum, capacity, deadlineMs, progress, isClosing, pulse, onVain };
+  const closing = waitForClose(parts, running.signal);
   const closed = closing.then(
     (result) => {
       cause = result;
@@ -30,6 +33,11 @@ function scene(options: { quorum?: number; deadlineMs?: number; capacity?: numbe
     closed,
     vain: () => vain,
     cause: () => cause,
+    async askToClose() {
+      isAskedToClose = true;
+      pulse.beat();
+      await new Promise((resolve) => setImmediate(resolve));
+    },
     async change(change: Partial<Progress>) {
       Object.assign(state, change);
       pulse.beat();

@@ -96,7 +96,7 @@ test('a coded model carries the values of the plain one, counted as its part', (
 
 test('an update without prototypes, model or a modality survives the wire', () => {
   const full = sampleUpdate();
-  const absent = { windowsPresent: 0, meanQuality: 0, weight: 0, prototypes: null, sums: null };
+  const absent = { windowsPresent: 0, meanQuality: 0, weight: 0, prototypes: null, sums: null, why: null };
   const [acc] = full.modalities;
   assert.ok(acc);
   for (const update of [
