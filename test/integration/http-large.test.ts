@@ -148,10 +148,10 @@ test('100,000 rounds of an older store: carried over, and pages and curves stay 
     openSqliteStore(path, TINY_SPEC, 'normal').dispose();
     const db = new Database(path);
     for (const table of ['round_facts', 'round_values', 'reports', 'board_totals']) db.exec(`DROP TABLE ${table}`);
-    db.pragma('user_version = 3'); // the schema before these tables
+    db.pragma('user_version = 4'); // the schema before these tables
     const [record, update] = [
       db.prepare('INSERT INTO records VALUES (?, ?)'),
-      db.prepare('INSERT INTO updates VALUES (?, ?, ?, ?, NULL)'),
+      db.prepare('INSERT INTO updates (round, device, seq, bytes) VALUES (?, ?, ?, ?)'),
     ];
     db.transaction(() => {
       for (let round = 0; round < ROUNDS; round++) {
