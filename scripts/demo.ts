@@ -4,10 +4,14 @@
  */
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { parseSpeed } from '../agent/sensors/replay.ts';
+import { AppError } from '../core/base/errors.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { openDataSet } from '../core/trace/data-set.ts';
+import type { DataSet } from '../core/trace/recording.ts';
 import { dataDirectory } from './data/data-directory.ts';
 import { fetchWatch } from './data/fetch.ts';
+import { runLiveDemo } from './live-demo.ts';
 import { createProgress } from './progress.ts';
 import { parseSeeds, REPLAY_DEFAULTS, type ReplayOptions } from './replay/options.ts';
 import { replay } from './replay/replay.ts';
@@ -21,6 +25,12 @@ that learn together; two, whom no board has seen, are the test. In the second an
 sensor and half have a degraded one (noise, clipping, stuck, drift, bursts of zeros).
 `;
 
+const EXAMPLES = `
+Examples:
+  qqr demo --seeds 1 --report /tmp/demo
+  qqr demo --live --speed 20
+`;
+
 const HALF_FAILING = { missingRate: 0.5, degradedRate: 0.5 };
 
 export function demoCommand(): Command {
@@ -30,14 +40,29 @@ export function demoCommand(): Command {
     )
     .option('--seeds <n|list>', 'how many seeds (1 to n), or which; each draws its own two test people', '3')
     .option('--report <dir>', 'folder of report.html, rounds.jsonl and result.json', 'qqr-demo')
-    .addHelpText('after', '\nExample:\n  qqr demo --seeds 1 --report /tmp/demo')
+    .option('--live', 'instead: one fleet in the dashboard, with sensors that fail on a script, until Ctrl-C')
+    .option('--speed <factor>', 'with --live: recorded seconds per second', '10')
+    .option('--http <host:port>', 'with --live: address of the dashboard', '127.0.0.1:8080')
+    .addHelpText('after', EXAMPLES)
     .action(run);
 }
 
-async function run({ seeds, report }: { seeds: string; report: string }): Promise<void> {
+interface DemoLine {
+  seeds: string;
+  report: string;
+  live?: boolean;
+  speed: string;
+  http: string;
+}
+
+async function run({ seeds, report, live, speed, http }: DemoLine): Promise<void> {
   const directory = dataDirectory();
   await fetchWatch(join(directory, 'watch'), { log: createPinoLog('qqr-demo', 'warn') });
   const dataSet = await openDataSet('watch', directory);
+  if (live) {
+    await runLive(dataSet, speed, http);
+    return;
+  }
   const base = { ...REPLAY_DEFAULTS, seeds: parseSeeds(seeds), split: { kind: 'random', testSubjects: 2 } } as const;
   const fleets: ReplayOptions[] = [
     { ...base, title: 'healthy, QQR', strategy: 'qqr' },
@@ -57,4 +82,15 @@ async function run({ seeds, report }: { seeds: string; report: string }): Promis
   process.stdout.write(
     `\nReport (open it in a browser): ${written.page}\nEvery round as JSON lines:      ${written.rounds}\n`,
   );
+}
+
+async function runLive(dataSet: DataSet, speed: string, http: string): Promise<void> {
+  const factor = parseSpeed(speed);
+  if (factor === 'max')
+    throw new AppError('usage', 'a live demo has a speed that can be watched', { hint: '--speed 10' });
+  const stopping = new AbortController();
+  const interrupt = () => stopping.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const say = (line: string) => void process.stdout.write(`${line}\n`);
+  await runLiveDemo(dataSet, { speed: factor, http, signal: stopping.signal, say });
 }

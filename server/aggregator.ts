@@ -10,6 +10,7 @@ import type { Message, Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
 import { paramLayout } from '../core/model/params.ts';
 import { type ModelSpec, shapeHash } from '../core/model/spec.ts';
+import { decodeBoardState } from '../core/wire/board-state.ts';
 import { decodeStatus } from '../core/wire/decode-downlink.ts';
 import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
@@ -127,6 +128,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
         if (connected) broadcast.again(signal).catch(() => undefined); // rejects only when stopping
       });
       await transport.subscribe(topics.statusFilter, (message) => takeStatus(message, options, started));
+      await transport.subscribe(topics.stateFilter, (message) => takeState(message, options, started));
       await transport.subscribe(topics.upFilter, (message) => intake.handle(message));
       const outcome = conduct(started);
       conclude(outcome);
@@ -137,6 +139,18 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       await conducted;
     },
   };
+}
+
+/** What a board says of itself is for those who look: nothing follows from it. */
+function takeState(
+  { topic, payload }: Message,
+  { topics, log }: AggregatorOptions,
+  { boards, watch }: Pick<RoundParts, 'watch'> & { readonly boards: KnownBoards },
+): void {
+  const device = topics.deviceOf(topic);
+  const state = decodeBoardState(payload);
+  if (device === null || !state.ok) log.debug({ topic }, 'state not understood');
+  else if (boards.remember(device)) watch.told(device, state.value);
 }
 
 function takeStatus(

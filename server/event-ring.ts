@@ -2,6 +2,7 @@
  * What happens, as it happens: numbered events for whoever listens, the newest of them kept for those who come back.
  * Invariant: memory is bounded by `capacity`; a listener is called in the order of the numbers, in the turn in which the event came.
  */
+import type { BoardState as SaidState } from '../core/wire/board-state.ts';
 import type { DeviceStatus } from '../core/wire/downlink.ts';
 import type { RejectReason } from '../core/wire/update.ts';
 import type { ModalityQuality, OnlineScore, RoundRecord } from './record.ts';
@@ -36,6 +37,8 @@ export interface FleetEvents {
     readonly clean: number | null;
   };
   'board': { readonly device: string; readonly state: BoardState };
+  /** It does something else, or a sensor has failed or is well again. */
+  'state': { readonly device: string } & SaidState;
   'board-forgotten': { readonly device: string };
   'link': { readonly isUp: boolean };
   'rounds-paused': { readonly isPaused: boolean };

@@ -3,6 +3,7 @@
  * The aggregator tells it, the HTTP API reads it. Invariant: no decision is made by it, and its size is bounded whatever is sent.
  */
 import type { Clock } from '../core/base/clock.ts';
+import type { BoardState as SaidState } from '../core/wire/board-state.ts';
 import type { DeviceStatus } from '../core/wire/downlink.ts';
 import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { RejectReason, Update } from '../core/wire/update.ts';
@@ -17,6 +18,8 @@ export interface WatchedBoard {
   readonly modalities: readonly string[] | null;
   /** Wall time of the last message from the board itself; null since the start. */
   readonly heardMs: number | null;
+  /** What it said last of itself, and when by wall time; null since the start. */
+  readonly said: (SaidState & { readonly atMs: number }) | null;
   /** Its newest counted update since the start. */
   readonly newest: (BoardReport & { readonly round: number; readonly bytes: number }) | null;
   /** Refusals since the start, by reason. */
@@ -61,6 +64,8 @@ export interface FleetView {
 export interface FleetWatch extends FleetView {
   /** `isRetained`: the broker told it, not the board. */
   heard(status: DeviceStatus, isRetained: boolean): void;
+  /** What a board says of itself. */
+  told(device: string, said: SaidState): void;
   /** `counted`: devices that the store had already. */
   opened(round: OpenRound, counted: readonly string[]): void;
   counted(update: Update, bytes: number): void;
@@ -75,21 +80,19 @@ const KEPT_REFUSALS = 200;
 /** Names beyond this are not taken in: anybody who may publish can make some up. */
 const MAX_WATCHED = 2 * MAX_BOARDS;
 
-const NOTHING_HEARD: WatchedBoard = { state: 'unknown', modalities: null, heardMs: null, newest: null, refused: {} };
+const NOTHING_HEARD: WatchedBoard = {
+  ...{ state: 'unknown', modalities: null, heardMs: null, said: null, newest: null },
+  refused: {},
+};
 
 /** @param newest the last record in the store */
 export function createFleetWatch(clock: Clock, newest: RoundRecord | null): FleetWatch {
   const events = createEventRing(KEPT_EVENTS, () => clock.wallMs());
-  const boards = new Map<string, WatchedBoard>();
+  const { boards, update } = createBoardBook();
   const tally = createTally(clock);
   let open: { round: OpenRound; openedMs: number; at: number; arrivals: Map<string, number | null> } | null = null;
   let record = newest;
   let isUp = false;
-  const update = (device: string, change: (board: WatchedBoard) => Partial<WatchedBoard>) => {
-    const board = boards.get(device);
-    if (board === undefined && boards.size >= MAX_WATCHED) return;
-    boards.set(device, { ...(board ?? NOTHING_HEARD), ...change(board ?? NOTHING_HEARD) });
-  };
   const now = () => ({ heardMs: clock.wallMs() });
   return {
     ...{ startedMs: clock.wallMs(), events },
@@ -110,6 +113,11 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
       update(device, () => ({ state, modalities, ...(isOwn && now()) }));
       if (before !== state) events.push('board', { device, state });
     },
+    told(device, said) {
+      const before = boards.get(device)?.said;
+      update(device, () => ({ ...now(), said: { ...said, atMs: clock.wallMs() } }));
+      if (!isAlike(before, said)) events.push('state', { device, ...said });
+    },
     opened(round, counted) {
       const isAgain = open?.round.round === round.round;
       if (open !== null && isAgain) open.round = round;
@@ -125,9 +133,7 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
       open?.arrivals.set(device, arrivedMs);
       const report = reportOf(counted, arrivedMs);
       update(device, () => ({ ...now(), newest: { ...report, round, bytes } }));
-      const { windows, backlog, online, modalities } = report;
-      const accuracy = online.count === 0 ? null : online.correct / online.count;
-      events.push('update-counted', { round, device, arrivedMs, bytes, windows, backlog, accuracy, modalities });
+      events.push('update-counted', { round, bytes, ...outlineOf(report) });
       tally.counted();
     },
     refused(device, reason) {
@@ -148,6 +154,19 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
     link(now) {
       if (now !== isUp) events.push('link', { isUp: now });
       isUp = now;
+    },
+  };
+}
+
+/** Boards by name, at most `MAX_WATCHED`. */
+function createBoardBook() {
+  const boards = new Map<string, WatchedBoard>();
+  return {
+    boards,
+    update(device: string, change: (board: WatchedBoard) => Partial<WatchedBoard>): void {
+      const board = boards.get(device);
+      if (board === undefined && boards.size >= MAX_WATCHED) return;
+      boards.set(device, { ...(board ?? NOTHING_HEARD), ...change(board ?? NOTHING_HEARD) });
     },
   };
 }
@@ -173,6 +192,19 @@ function createTally(clock: Clock) {
       totals = { ...totals, roundsClosed: roundsClosed + 1, ...sums };
     },
   };
+}
+
+/** What listeners are told of a counted update. */
+function outlineOf({ device, arrivedMs, windows, backlog, online, modalities }: BoardReport) {
+  const accuracy = online.count === 0 ? null : online.correct / online.count;
+  return { device, arrivedMs, windows, backlog, accuracy, modalities };
+}
+
+/** Nothing has changed that somebody would want to be woken for: qualities and confidences change all the time. */
+function isAlike(before: SaidState | null | undefined, now: SaidState): boolean {
+  if (before === null || before === undefined) return false;
+  const { online, activity, faults } = before;
+  return online === now.online && activity === now.activity && faults.join() === now.faults.join();
 }
 
 function oneMore(of: WatchedTotals['refused'], reason: RejectReason): WatchedTotals['refused'] {

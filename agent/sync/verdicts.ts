@@ -25,11 +25,12 @@ const TIMELY: readonly string[] = ['late', 'wrong-round', 'wrong-version'];
 
 export function createVerdicts({ device, store, onLeft, log }: VerdictParts): Verdicts {
   function settle(key: OutboxKey, outcome: 'counted' | 'rejected', reason = ''): void {
+    const attempts = store.outgoing().find(({ round, seq }) => round === key.round && seq === key.seq)?.attempts;
     const isKept = outcome === 'rejected' && !TIMELY.includes(reason);
     const isDone = (isKept && store.setAside(key, 'rejected', reason)) || store.settle(key, outcome, reason);
     if (!isDone) return; // settled before; or on a full disk: the row stays, and is asked about again in its time
     onLeft(key);
-    const fields = { round: key.round, seq: key.seq, outcome };
+    const fields = { round: key.round, seq: key.seq, outcome, ...(attempts !== undefined && { attempts }) };
     if (outcome === 'rejected') log.warn({ ...fields, reason }, 'update rejected');
     else log.info(fields, 'update counted');
   }

@@ -114,6 +114,7 @@ async function startServer(options: FleetRunOptions, broker: string | null, prog
   const config: ServerConfigInput = {
     stateDir,
     durability: options.durability,
+    http: { listen: 'off' },
     broker: broker === null ? { listen: '127.0.0.1:0' } : { url: broker },
     rounds: {
       boards: options.online,
@@ -147,7 +148,7 @@ async function readyAt(logFile: string, ended: Promise<unknown>): Promise<string
     isOver = true;
   });
   for (;;) {
-    const url = /"url":"([^"]+)","fleet"/.exec(readFileSync(logFile, 'utf8'))?.[1];
+    const url = /"url":"([^"]+)","httpUrl"/.exec(readFileSync(logFile, 'utf8'))?.[1];
     if (url !== undefined) return url;
     if (isOver) throw new Error(`the aggregator did not start: ${readFileSync(logFile, 'utf8')}`);
     await systemClock.sleep(50);

@@ -21,6 +21,7 @@ import { addProbeRoutes } from './probe-routes.ts';
 import { problem, problemResponse } from './problem.ts';
 import { addRoundRoutes } from './round-routes.ts';
 import { addSeriesRoute } from './series-route.ts';
+import { addStateRoute } from './state-route.ts';
 
 export interface AppOptions {
   readonly window: FleetWindow;
@@ -61,6 +62,7 @@ export function createApp({ window, settings, staticFiles, clock, log }: AppOpti
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   addFleetRoute(app, window, settings.token !== null);
   addDeviceRoutes(app, window);
+  addStateRoute(app, window);
   addRoundRoutes(app, window);
   addSeriesRoute(app, window);
   addModelRoutes(app, window);

@@ -163,7 +163,7 @@ test(
   LIMIT,
   async (t) => {
     const folder = temporaryFolder(t);
-    const run = () => startQqr(['server', 'run', '--listen', '127.0.0.1:0', '--state', folder]);
+    const run = () => startQqr(['server', 'run', '--http', 'off', '--listen', '127.0.0.1:0', '--state', folder]);
     const first = run();
     t.after(() => first.child.kill('SIGKILL'));
     const { url } = await first.logged('aggregator ready');
@@ -185,7 +185,16 @@ test(
   LIMIT,
   async (t) => {
     const folder = temporaryFolder(t);
-    const { code, errors } = await startQqr(['server', 'run', '--listen', '0.0.0.0:0', '--state', folder]).ended;
+    const { code, errors } = await startQqr([
+      'server',
+      'run',
+      '--http',
+      'off',
+      '--listen',
+      '0.0.0.0:0',
+      '--state',
+      folder,
+    ]).ended;
     assert.equal(code, 78, errors);
     assert.match(errors, /broker\.listen.*\[config-invalid\]\n.*usersFile/);
     assert.deepEqual(readdirSync(folder), []);
@@ -197,7 +206,18 @@ test('SIGHUP: a user that was added can come, one that was taken away cannot sta
   const users = join(folder, 'users');
   writePasswords(users, ['ann']);
   const state = join(folder, 'state');
-  const server = startQqr(['server', 'run', '--listen', '0.0.0.0:0', '--users', users, '--state', state]);
+  const server = startQqr([
+    'server',
+    'run',
+    '--http',
+    'off',
+    '--listen',
+    '0.0.0.0:0',
+    '--users',
+    users,
+    '--state',
+    state,
+  ]);
   t.after(() => server.child.kill('SIGKILL'));
   const { url } = await server.logged('aggregator ready');
   const reachable = String(url).replace('0.0.0.0', '127.0.0.1');

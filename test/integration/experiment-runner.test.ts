@@ -18,7 +18,7 @@ const RUNNER = fileURLToPath(new URL('../fixtures/experiment-runner.js', import.
 const TRIALS = 6;
 const progress = { start: () => undefined, advance: () => undefined, stop: () => undefined };
 
-describe('an experiment over worker processes', { timeout: 120_000 }, () => {
+describe('an experiment over worker processes', { timeout: 300_000 }, () => {
   let folder = '';
 
   before(async () => {

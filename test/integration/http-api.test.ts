@@ -3,8 +3,12 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
+import { systemClock } from '../../core/base/clock.ts';
+import { createMqttTransport } from '../../core/link/mqtt.ts';
 import { createRng } from '../../core/math/rng.ts';
 import { createNetworkCache } from '../../core/model/network-cache.ts';
+import { type BoardState, encodeBoardState } from '../../core/wire/board-state.ts';
+import { topics } from '../../core/wire/topics.ts';
 import type { Update } from '../../core/wire/update.ts';
 import { readEvents } from '../fixtures/event-reader.ts';
 import { BEARER, getJson, type HttpFleet, SMALL_MODEL, startHttpFleet } from '../fixtures/http-fleet.ts';
@@ -88,6 +92,40 @@ test('the board in trouble is named with modality, reason and since when', LIMIT
     devices.map(({ counted }) => counted),
     [5, 5, 5],
   );
+});
+
+test('what boards say of themselves is shown as it is now, and told when it changes', LIMIT, async (t) => {
+  const fleet = await startHttpFleet(t);
+  const transport = createMqttTransport({
+    ...{ url: fleet.server.url, clientId: 'pi-1', clean: true, startup: 'require' },
+    ...{ clock: systemClock, random: () => 0.5 },
+  });
+  await transport.start(new AbortController().signal);
+  t.after(() => transport.stop());
+  const reader = await readEvents(`${fleet.api}/events`);
+  t.after(() => reader.stop());
+  const walking: BoardState = {
+    ...{ online: true, activity: 'walk', confidence: 0.9, modelVersion: 3 },
+    ...{ quality: { acc: 0.98, gyr: null }, faults: ['l3gd20h@1:0x6b: unplugged'] },
+  };
+  const topic = topics('default').state('pi-1');
+  const say = (state: BoardState) => transport.publish(topic, encodeBoardState(state), { qos: 1 });
+  await transport.publish(topic, new TextEncoder().encode('{"online": "yes"}'), { qos: 1 });
+  await say(walking);
+  await say({ ...walking, confidence: 0.8 });
+  await say({ ...walking, activity: 'rest' });
+  await reader.until(({ type, data }) => type === 'state' && data['activity'] === 'rest');
+  const told = reader.events
+    .filter(({ type }) => type === 'state')
+    .map(({ data }) => [data['device'], data['activity']]);
+  assert.deepEqual(told, [
+    ['pi-1', 'walk'],
+    ['pi-1', 'rest'],
+  ]);
+  const { states } = await getJson<{ states: Record<string, BoardState & { atMs: number }> }>(`${fleet.api}/states`);
+  const { atMs, ...said } = states['pi-1'] as BoardState & { atMs: number };
+  assert.deepEqual(said, { ...walking, activity: 'rest' });
+  assert.ok(Math.abs(Date.now() - atMs) < 30_000);
 });
 
 test('rounds come in pages, newest first, and one in full', LIMIT, async (t) => {

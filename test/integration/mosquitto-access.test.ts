@@ -94,6 +94,11 @@ const LINES: readonly { readonly line: string; readonly allows: Access; readonly
     refuses: access('aggregator', 'read', 'label/pi-1'),
   },
   {
+    line: `topic read ${FLEET}/state/+`,
+    allows: access('aggregator', 'read', 'state/pi-1'),
+    refuses: access('aggregator', 'read', `${OTHER_FLEET}/state/pi-1`),
+  },
+  {
     line: `topic write ${FLEET}/receipt/+`,
     allows: access('aggregator', 'write', 'receipt/pi-1'),
     refuses: access('aggregator', 'write', 'up/pi-1'),

@@ -8,7 +8,7 @@ import type { OnlineScore, RoundRecord } from '../../server/record.ts';
 import { SAMPLE_SPEC, sampleUpdate } from '../fixtures/sample-update.ts';
 
 function recordOf(online: OnlineScore | null, boards: number): RoundRecord {
-  const update = sampleUpdate();
+  const update = { ...sampleUpdate(), round: 1 };
   const updates = Array.from({ length: boards }, (_, i) => ({ ...update, device: `board-${i}` }));
   const open = { round: 1, kind: 'training', modelVersion: 0, asked: [] } as const;
   const facts = { open, version: 1, updates, taken: [], rejected: {}, durationMs: 0, evaluation: null };
