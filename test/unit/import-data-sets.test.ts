@@ -1,7 +1,7 @@
 /** Published data sets and Edge Impulse's files, reduced to a few rows in exactly their layout. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encode } from 'cbor-x';
+import { encode } from 'cborg';
 import fc from 'fast-check';
 import { openDataSet } from '../../core/trace/data-set.ts';
 import { windowsOf } from '../../core/trace/order.ts';

@@ -6,7 +6,7 @@
  * Source: docs.edgeimpulse.com, "Data acquisition format", "Uploader" and "Edge Impulse exporter format".
  */
 import { basename, posix, resolve } from 'node:path';
-import { decode } from 'cbor-x';
+import { decode } from 'cborg';
 import { AppError } from '../../base/errors.ts';
 import type { DataSet, Recording } from '../recording.ts';
 import { unitNamed } from '../units.ts';
