@@ -2,6 +2,7 @@
  * Windows as a table for other tools (docs/traces.md). `samples`: a row per sample, the long format; `windows`: a row per window
  * with completeness, quality and each channel's mean and standard deviation. Rows come in the order of subject, window, modality, time.
  */
+import { float32Text } from '../../core/trace/csv-writer.ts';
 import type { DataSet } from '../../core/trace/recording.ts';
 import { type Cutting, type JudgedWindow, judgedWindows, ownModalities } from './judged-windows.ts';
 
@@ -57,7 +58,7 @@ function sampleRows(window: JudgedWindow, number: number, wanted: Wanted, channe
     if (values === null) return;
     const places = channels.map((channel) => own.indexOf(channel));
     for (let i = 0; i < values.length / own.length; i++) {
-      const cells = places.map((place) => (place < 0 ? '' : values[i * own.length + place]));
+      const cells = places.map((place) => (place < 0 ? '' : float32Text(values[i * own.length + place] as number)));
       const tS = (window.tStartUs + (i * 1e6) / sampleRateHz) / 1e6;
       text += `${start},${decimal(tS)},${quoted(window.label ?? '')},${name},${unit},${cells.join()}\n`;
     }

@@ -22,6 +22,7 @@ import { readSavedModel, type SavedModel } from '../../scripts/model/saved-model
 import { predictCommand } from '../../scripts/predict/command.ts';
 import { createProgress } from '../../scripts/progress.ts';
 import { replay } from '../../scripts/replay/replay.ts';
+import { readArchivedGlobal } from '../../server/store/archive.ts';
 import { SMALL_FLEET } from '../fixtures/small-fleet.ts';
 import { syntheticMotion } from '../fixtures/synthetic-motion.ts';
 import { failsWith, temporaryFolder } from '../fixtures/trace-folder.ts';
@@ -118,6 +119,9 @@ test('a learned model says the same in TensorFlow.js, native and plain, and wind
   assert.deepEqual(said.files, ['weights.bin', 'model.json', 'qqr-model.json']);
   assert.equal(said.version, ROUNDS);
   const saved = await readSavedModel(out);
+  const stored = readArchivedGlobal(join(state, 'rounds.sqlite'), saved.spec);
+  assert.deepEqual(saved.params, stored.averaged);
+  assert.notDeepEqual(saved.params, stored.params, 'the average, not the last');
   const windows = [...windowsFor(saved, [1]), ...windowsFor(saved, [0, 1]).slice(0, 4)];
   const expected = await ours(saved, windows);
   assert.ok(
