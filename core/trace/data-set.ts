@@ -21,8 +21,8 @@ const ACCEPTED = [
   LOOKED_FOR,
 ].join('; ');
 
-/** A trace of ours begins with comments and the column of times. */
-const TRACE_HEAD = /^(?:#[^\n]*\n)*\s*"?t_s\b/;
+/** A trace of ours begins with comments or the column of times, or has at least one column that is named as its columns are. */
+const TRACE_HEAD = /^\uFEFF?(?:\s*#|\s*"?t_s\b|[^\n]*\b[a-z][a-z0-9]*_[a-z0-9]+_(?:mps2|g|radps|dps|uT)\b)/i;
 
 /**
  * Opens the data set that `nameOrPath` names; those that are known by name are looked for in `directory`.
@@ -48,7 +48,7 @@ export async function openDataSet(
   if (importer !== null) return importer.read(source, note);
   const what =
     source.kind === 'file' ? 'not a kind of file that holds motion' : `the ${source.kind} holds no recorded motion`;
-  throw new AppError('data-format', source.kind === 'file' ? what : `${what}: ${foundIn(source)}`, {
+  throw new AppError('data-format', `${what}: ${await foundIn(source)}`, {
     where: nameOrPath,
     hint: `give ${ACCEPTED}`,
   });
@@ -58,8 +58,9 @@ export async function openDataSet(
 async function tracesIn({ source, importer }: Recognized): Promise<DataSet | null> {
   const { path, kind, names } = source;
   if (kind === 'file') {
-    const isTrace = /\.gz$/i.test(path) || importer === null || TRACE_HEAD.test(await source.head(names[0] as string));
-    return TRACE_NAME.test(path) && isTrace ? openTraces([path], nameOf(path)) : null;
+    if (!TRACE_NAME.test(path)) return null;
+    const isTrace = /\.gz$/i.test(path) || TRACE_HEAD.test(await source.head(names[0] as string));
+    return isTrace ? openTraces([path], nameOf(path)) : null;
   }
   if (kind !== 'folder' || importer !== null) return null;
   const own = (await readdir(path)).filter((name) => TRACE_NAME.test(name) && !name.startsWith('.')).sort();

@@ -9,12 +9,14 @@ import { openDataSet } from '../../core/trace/data-set.ts';
 import { readManifest, writeDataSetFolder } from '../../core/trace/data-set-folder.ts';
 import { joinRecordings } from '../../core/trace/order.ts';
 import type { DataSet, Recording } from '../../core/trace/recording.ts';
+import { resampled } from '../../core/trace/resample.ts';
 import { type DataCommandContext, print } from './data-command-context.ts';
 
 interface Line {
   out?: string;
   subject?: string;
   label?: string;
+  rate?: string;
   json?: true;
 }
 
@@ -27,6 +29,7 @@ export function importCommand(context: DataCommandContext): Command {
     .option('--out <path>', 'a trace (.csv, .csv.gz), or a folder (default: NAME.csv.gz for one recording, else NAME)')
     .option('--subject <name>', 'whose motion it is (default: what the source says, else its name)')
     .option('--label <label>', 'the activity of recordings that have no labels')
+    .option('--rate <hz>', 'bring every sensor to this rate, such as that of the boards that a model is for')
     .option('--json', 'print the result as JSON')
     .action(async (path: string, line: Line) => {
       const notes: string[] = [];
@@ -39,12 +42,13 @@ export function importCommand(context: DataCommandContext): Command {
     });
 }
 
-/** With the subject and label that the command line gives. */
-function named(dataSet: DataSet, { subject, label }: Line): DataSet {
+/** With the subject, label and rate that the command line gives. */
+function named(dataSet: DataSet, { subject, label, rate }: Line): DataSet {
+  const rateHz = rate === undefined ? null : rateOf(rate);
   const recordings = dataSet.recordings.map((recording): Recording => {
     const isBare = label !== undefined && recording.labels.every((change) => change.label === null);
     return {
-      ...recording,
+      ...(rateHz === null ? recording : resampled(recording, rateHz)),
       subject: subject ?? recording.subject,
       labels: isBare ? [{ tUs: 0, label }] : recording.labels,
     };
@@ -52,6 +56,12 @@ function named(dataSet: DataSet, { subject, label }: Line): DataSet {
   const isNew =
     label !== undefined && !dataSet.classes.includes(label) && recordings.some(({ labels }) => hasLabel(labels, label));
   return { ...dataSet, recordings, classes: isNew ? [...dataSet.classes, label] : dataSet.classes };
+}
+
+function rateOf(text: string): number {
+  const rate = Number(text);
+  if (text.trim() !== '' && rate >= 1 && rate <= 10_000) return rate;
+  throw new AppError('usage', `--rate takes samples per second, 1 to 10000, not ${text}`);
 }
 
 function hasLabel(labels: Recording['labels'], wanted: string): boolean {

@@ -92,6 +92,22 @@ test('import names subject and label of a recording that has none, and keeps tho
   assert.deepEqual((await readRecording(kept)).modalities, RECORDING.modalities);
 });
 
+test('import brings every sensor to one rate', async (t) => {
+  const folder = await temporaryFolder(t);
+  const [path, out] = [join(folder, 'a.csv'), join(folder, 'b.csv')];
+  await writeRecording(RECORDING, path);
+  await run('import', path, '--out', out, '--rate', '10');
+  const { modalities } = await readRecording(out);
+  assert.deepEqual(
+    modalities.map(({ sampleRateHz, tUs }) => [sampleRateHz, tUs[1]]),
+    [
+      [10, 100_000],
+      [10, 100_000],
+    ],
+  );
+  await assert.rejects(run('import', path, '--rate', '0'), failsWith('usage', /samples per second/));
+});
+
 test('recordings of several people do not go into one trace, those of one do', async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(await temporaryFolder(t), 'all.csv.gz');

@@ -225,6 +225,17 @@ test('anything else names what was looked for and what was found', async (t) => 
     assert.match(hint, new RegExp(name));
 });
 
+test('a table of something else, a text and an empty file say how they begin', async (t) => {
+  for (const [name, content, what] of [
+    ['sales.csv', 'customer,amount\n1,2\n', /begins with customer,amount/],
+    ['notes.txt', '\u0000\u0001walk', /begins with ··walk/],
+    ['empty.csv', '', /the file is empty/],
+  ] as const)
+    await assert.rejects(openDataSet(await fileWith(t, content, name), '/nowhere'), failsWith('data-format', what));
+  const nearly = await fileWith(t, 'time_s,acc_x_mps2\n0,1\n', 'walk.csv');
+  await assert.rejects(openDataSet(nearly, '/nowhere'), failsWith('data-format', /first column is 'time_s'/));
+});
+
 test('an archive that claims or unpacks to more than it may is refused', async (t) => {
   const honest = zipOf({ 'first.csv': '', 'TotalAcceleration.csv': 'x'.repeat(1000) });
   const claims = Buffer.from(honest);

@@ -46,8 +46,13 @@ export async function recognize(path: string): Promise<Recognized> {
   return { source, importer: null };
 }
 
-/** For errors: how many files there are and the first names. */
-export function foundIn({ names }: TraceSource): string {
+/** For errors: how a file begins, or how many files there are and the first names. */
+export async function foundIn({ kind, names, head }: TraceSource): Promise<string> {
+  if (kind === 'file') {
+    const [line = ''] = (await head(names[0] as string)).trimStart().split(/\r?\n/, 1);
+    const printable = line.slice(0, 60).replaceAll(/[\p{C}\uFFFD]/gu, '·');
+    return printable === '' ? 'the file is empty' : `it begins with ${printable}`;
+  }
   if (names.length === 0) return 'no files';
   const first = names.slice(0, 4).join(', ');
   return `${names.length} ${names.length === 1 ? 'file' : 'files'} (${first}${names.length > 4 ? ', …' : ''})`;
