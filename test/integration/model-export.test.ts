@@ -1,6 +1,7 @@
 /** A model that a fleet has learned, taken away: TensorFlow.js alone says the same as we do, and so does `qqr predict`. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,11 +17,13 @@ import { predict } from '../../core/model/predict.ts';
 import type { Fill } from '../../core/model/settings.ts';
 import type { Window } from '../../core/stream/window.ts';
 import { writeRecording } from '../../core/trace/csv-writer.ts';
+import { openDataSet } from '../../core/trace/data-set.ts';
 import { windowsOf } from '../../core/trace/order.ts';
 import { modelCommand, writeModel } from '../../scripts/model/command.ts';
 import { readSavedModel, type SavedModel } from '../../scripts/model/saved-model.ts';
 import { predictCommand } from '../../scripts/predict/command.ts';
 import { createProgress } from '../../scripts/progress.ts';
+import { REPLAY_DEFAULTS } from '../../scripts/replay/options.ts';
 import { replay } from '../../scripts/replay/replay.ts';
 import { readArchivedGlobal } from '../../server/store/archive.ts';
 import { SMALL_FLEET } from '../fixtures/small-fleet.ts';
@@ -29,6 +32,7 @@ import { failsWith, temporaryFolder } from '../fixtures/trace-folder.ts';
 
 const ROUNDS = 6;
 const CLOSE = 1e-5;
+const HAPT = join(process.env['QQR_SHARED_DATA'] ?? join(process.cwd(), '../shared/data'), 'HAPT-Data-Set.tar.xz');
 const networkFor = createNetworkCache();
 const quiet = { progress: createProgress({ stream: process.stderr, enabled: false }) };
 const motion = syntheticMotion();
@@ -106,10 +110,12 @@ async function graphSays(folder: string, inputs: ReturnType<typeof graphInputs>)
   return Float32Array.from(await output.data());
 }
 
-function assertClose(actual: Float32Array, expected: Float32Array, within: number): void {
+/** Returns the largest difference. */
+function assertClose(actual: Float32Array, expected: Float32Array, within: number): number {
   assert.equal(actual.length, expected.length);
   const worst = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] as number))), 0);
   assert.ok(worst <= within, `off by ${worst}`);
+  return worst;
 }
 
 test('a learned model says the same in TensorFlow.js, native and plain, and windows without any sensor get no class', async (t) => {
@@ -227,6 +233,36 @@ function randomModel(fill: Fill, windowStatistics: boolean, random: () => number
     prototypes: { modalities: 2, classes: 5, dim: 8, values, weight },
   };
 }
+
+test('the same on people: a subject of HAPT, two rounds, every window of another', async (t) => {
+  if (!existsSync(HAPT)) return t.skip('shared data: HAPT-Data-Set.tar.xz is not there');
+  const all = await openDataSet(HAPT, '/nowhere');
+  const recordings = all.recordings.filter(({ subject }) => ['1', '5'].includes(subject));
+  const stateDir = await temporaryFolder(t);
+  const options = {
+    ...REPLAY_DEFAULTS,
+    title: 'hapt',
+    split: named('5'),
+    seeds: [1],
+    rounds: 2,
+    evaluateEvery: 2,
+    maxTestWindows: 50,
+    stateDir,
+  };
+  await replay({ ...all, recordings }, options, quiet);
+  const out = join(stateDir, 'model');
+  await run('model', 'export', '--state', join(stateDir, 'seed-1', 'server'), '--out', out);
+  const saved = await readSavedModel(out);
+  const { spec, windowSeconds } = saved;
+  const windows = recordings
+    .filter(({ subject }) => subject === '5')
+    .flatMap((recording) => windowsOf(recording, { wanted: spec.modalities, windowSeconds, overlap: 0.5 }));
+  assert.ok(windows.length > 300, `${windows.length} windows`);
+  const worst = assertClose(await graphSays(out, graphInputs(saved, windows)), await ours(saved, windows), CLOSE);
+  t.diagnostic(`${windows.length} windows, off by ${worst}`);
+});
+
+const named = (subject: string) => ({ kind: 'named', testSubjects: [subject] }) as const;
 
 test('qqr predict: every window with class, confidence and quality; accuracy and confusion where there are labels', async (t) => {
   const folder = await temporaryFolder(t);

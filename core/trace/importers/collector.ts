@@ -62,21 +62,27 @@ export function createCollector(name: string, unit: string, channels: readonly s
 }
 
 function ordered(tS: Float64Array, values: Float32Array, width: number): Omit<Samples, 'incomplete'> {
+  const exact = tS.map((at) => Math.round(at * 1e6) / 1e6);
   let late = 0;
+  let isInOrder = true;
   let newest = Number.NEGATIVE_INFINITY;
-  for (const at of tS) {
+  for (const at of exact) {
     if (at < newest) late++;
-    else newest = at;
+    if (at <= newest) isInOrder = false;
+    newest = Math.max(newest, at);
   }
-  const order = Array.from(tS, (_, i) => i);
-  if (late > 0) order.sort((a, b) => (tS[a] as number) - (tS[b] as number) || a - b);
-  const microseconds = (i: number) => Math.round((tS[i] as number) * 1e6);
-  const kept = order.filter((i, place) => place === 0 || microseconds(i) > microseconds(order[place - 1] as number));
+  if (isInOrder) return { tS: exact, values: values.slice(0, exact.length * width), late: 0, repeated: 0 };
+  const order = Uint32Array.from(exact, (_, i) => i).sort(
+    (a, b) => (exact[a] as number) - (exact[b] as number) || a - b,
+  );
+  const kept = order.filter(
+    (i, place) => place === 0 || (exact[i] as number) > (exact[order[place - 1] as number] as number),
+  );
   const keptValues = new Float32Array(kept.length * width);
   kept.forEach((i, place) => {
     keptValues.set(values.subarray(i * width, (i + 1) * width), place * width);
   });
-  const keptTimes = Float64Array.from(kept, (i) => microseconds(i) / 1e6);
+  const keptTimes = Float64Array.from(kept, (i) => exact[i] as number);
   return { tS: keptTimes, values: keptValues, late, repeated: order.length - kept.length };
 }
 

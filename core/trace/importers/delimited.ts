@@ -23,16 +23,16 @@ export function headOfText(text: string): TableHead {
   return tableHead(text.split(/\r?\n/, 1)[0] ?? '');
 }
 
+/** Takes the cells of a row; `where` is file and line. */
+export type OnRow = (cells: readonly string[], where: string) => void;
+
 /**
  * Calls `onHead` with the column names and then what it returns with the cells of every row; blank lines are skipped.
  * @returns rows
  */
-export async function readTable(
-  file: SourceFile,
-  onHead: (head: TableHead) => (cells: readonly string[], where: string) => void,
-): Promise<number> {
+export async function readTable(file: SourceFile, onHead: (head: TableHead) => OnRow): Promise<number> {
   let head: TableHead | null = null;
-  let onRow: (cells: readonly string[], where: string) => void = () => undefined;
+  let onRow: OnRow = () => undefined;
   let line = 0;
   let rows = 0;
   for await (const lines of file.lines()) {
@@ -58,11 +58,14 @@ export async function readTable(
 /** The number in `cell`; NaN when it says that there is none. Fails with `data-format` for anything else. */
 export function numberIn(cell: string | undefined, { separator }: TableHead, where: string): number {
   const text = (cell ?? '').trim();
-  if (text === '' || /^(?:nan|null)$/i.test(text)) return Number.NaN;
   const value = Number(separator === ',' ? text : text.replace(',', '.'));
-  if (Number.isFinite(value) && !/^[+-]?0[xob]/i.test(text)) return value;
+  if (Number.isFinite(value) && text !== '' && !OTHER_BASE.test(text)) return value;
+  if (text === '' || /^(?:nan|null)$/i.test(text)) return Number.NaN;
   throw malformed(where, `'${text.slice(0, 40)}' is not a number`);
 }
+
+/** What JavaScript would take for a number, too. */
+const OTHER_BASE = /^[+-]?0[xob]/i;
 
 function cellsOf(line: string, separator: string): string[] {
   if (!line.includes('"')) return line.split(separator);
