@@ -309,6 +309,13 @@ test('what cannot be exported or read says why', async (t) => {
   await assert.rejects(exported(state, '--config', config), failsWith('shape-mismatch', /another model/));
   await rm(join(state, 'model.json'));
   await assert.rejects(exported(state), failsWith('input-missing', /does not say/));
+  const rates = ['acc', 'gyr'].map((name) => {
+    const unit = name === 'acc' ? 'mps2' : 'radps';
+    return `[[model.modalities]]\nname = "${name}"\nunit = "${unit}"\nchannels = ["x", "y", "z"]\nsampleRateHz = 25\n`;
+  });
+  await writeFile(config, `[model]\nclasses = ["rest", "slow", "fast"]\n${rates.join('')}`);
+  assert.match(await exported(state, '--config', config), /after 6 training rounds/);
+  await rm(join(folder, 'm'), { recursive: true });
   await assert.rejects(readSavedModel(folder), failsWith('input-missing', /no exported model/));
   await writeFile(join(folder, 'qqr-model.json'), '{"format":"other"}');
   await assert.rejects(readSavedModel(folder), failsWith('data-format', /format is 'other'/));
