@@ -10,6 +10,8 @@ import { provisionCommand } from '../server/provision/command.ts';
 import { dataCommand } from './data/commands.ts';
 import { demoCommand } from './demo.ts';
 import { experimentCommand } from './experiment/command.ts';
+import { modelCommand } from './model/command.ts';
+import { predictCommand } from './predict/command.ts';
 import { replayCommand } from './replay/command.ts';
 import { packageVersion } from './version.ts';
 
@@ -46,6 +48,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     labelCommand(),
     recordCommand(),
     dataCommand(),
+    modelCommand(),
+    predictCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   throwInsteadOfExit(program);

@@ -23,6 +23,7 @@ import { createApp } from './http/app.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { createStaticFiles } from './http/static-files.ts';
 import { type HttpSettings, httpSettingsFrom } from './http-settings.ts';
+import { writeModelFile } from './model-file.ts';
 import type { RoundRecord } from './record.ts';
 import { createEmbeddedBroker, type OwnAccess } from './source/embedded.ts';
 import { openHistory } from './store/history.ts';
@@ -85,6 +86,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await makeFolder(config.stateDir);
     const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
     undo.push(() => store.dispose());
+    await writeModelFile(config.stateDir, {
+      spec,
+      windowSeconds: config.model.windowSeconds,
+      settings: strategy.settings,
+    });
 
     const broker = config.broker.url === undefined ? createEmbeddedBroker({ ...embedded, clock, log }) : null;
     if (broker !== null) {

@@ -48,7 +48,7 @@ function assertSameMeasurement(found: StreamModality, spec: WindowModality): voi
     throw differ('the channel list', found.channels.join(), spec.channels.join(), hint);
   }
   if (Math.abs(found.sampleRateHz / spec.sampleRateHz - 1) > RATE_TOLERANCE) {
-    const hint = `Set the sensor to within ${RATE_TOLERANCE * 100} % of the model's rate, or resample the recording.`;
+    const hint = `Set the sensor to within ${RATE_TOLERANCE * 100} % of the model's rate, or resample the recording (qqr data import --rate ${spec.sampleRateHz}).`;
     throw differ('the sample rate', `${found.sampleRateHz} Hz`, `${spec.sampleRateHz} Hz`, hint);
   }
 }

@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import type { StreamEvent, StreamHeader, StreamModality } from '../stream/event.ts';
 import { gatherRecording } from './gather-recording.ts';
+import { nominalRateHz } from './nominal-rate.ts';
 import type { Recording } from './recording.ts';
 import { createRowParser } from './row-parser.ts';
 import { parseTraceHead, type TraceLayout } from './trace-header.ts';
@@ -90,16 +91,6 @@ async function measuredRates(path: string, layout: TraceLayout): Promise<(number
     if (rows >= ROWS_FOR_RATE * times.length) break;
   }
   return times.map(nominalRateHz);
-}
-
-/** The rate of the median interval; the nearest whole number when that is within 2 %, since clocks are off by percents. */
-function nominalRateHz(tUs: readonly number[]): number | null {
-  const intervals = tUs.slice(1).map((t, i) => t - (tUs[i] as number));
-  const median = intervals.sort((a, b) => a - b)[intervals.length >> 1];
-  if (median === undefined) return null;
-  const rate = 1e6 / median;
-  const whole = Math.round(rate);
-  return Math.abs(rate - whole) <= 0.02 * whole ? whole : rate;
 }
 
 function unknownRate(path: string, name: string): AppError {

@@ -152,7 +152,7 @@ function cellsOf({ name, channels }: StreamModality, values: Float32Array, sampl
 }
 
 /** The shortest of 7, 8 or 9 significant digits that reads back as the same float32 (9 always do: IEEE 754). */
-function float32Text(value: number): string {
+export function float32Text(value: number): string {
   if (Object.is(value, -0)) return '-0';
   for (let digits = 7; digits < 9; digits++) {
     const decimal = Number(value.toPrecision(digits));

@@ -7,8 +7,6 @@
  * Known fault of the source: in stairs of persons 1 and 6 the last 24 samples of each segment repeat one.
  * Source: Altun, Barshan, Tunçel, Pattern Recognition 43, 2010; the page of the data set.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import { ARCHIVE_NAME, type ArchivedFile, archivedFiles, folderFiles } from './archive.ts';
 import { joinRecordings } from './order.ts';
@@ -59,21 +57,8 @@ interface Segment {
   readonly values: Float32Array;
 }
 
-/** The folder at or directly below `folder` that has the published layout; null when there is none. */
-export async function dsadsFolder(folder: string): Promise<string | null> {
-  for (const candidate of [folder, join(folder, 'data')]) {
-    const names = await readdir(join(candidate, 'a01', 'p1')).catch(() => []);
-    if (names.some((name) => FILES.test(`a01/p1/${name}`))) return candidate;
-  }
-  return null;
-}
-
-/** Whether a zip archive has the published layout; others are not looked into. */
-export async function isDsadsArchive(path: string): Promise<boolean> {
-  if (!/\.zip$/i.test(path)) return false;
-  for await (const _file of archivedFiles(path, (name) => FILES.test(name))) return true;
-  return false;
-}
+/** Names of files that say that a folder or archive has the published layout. */
+export const dsadsFiles = FILES;
 
 /** Reads the archive or folder at `path`, one recording per person. Fails with `data-format` naming the file and line inside. */
 export async function readDsads(path: string): Promise<DataSet> {

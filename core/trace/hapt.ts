@@ -4,8 +4,6 @@
  * and last sample, 1-based and inclusive), activity_labels.txt. Packed (.tar, .tar.gz, .tar.xz, .zip) or unpacked.
  * Source: Reyes-Ortiz et al., Neurocomputing 171, 2016; the README of the data set.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import { ARCHIVE_NAME, type ArchivedFile, archivedFiles, folderFiles } from './archive.ts';
 import type { DataSet, RecordedModality, Recording } from './recording.ts';
@@ -37,14 +35,8 @@ interface Layout {
   readonly activities: Map<number, string>;
 }
 
-/** The folder at or directly below `folder` that has the published layout; null when there is none. */
-export async function haptFolder(folder: string): Promise<string | null> {
-  for (const candidate of [folder, join(folder, 'HAPT Data Set')]) {
-    const found = await stat(join(candidate, 'RawData', 'labels.txt')).catch(() => null);
-    if (found?.isFile()) return candidate;
-  }
-  return null;
-}
+/** Names of files that say that a folder or archive has the published layout. */
+export const haptFiles = /(?:^|\/)RawData\/(?:labels|(?:acc|gyro)_exp\d+_user\d+)\.txt$/;
 
 /** Reads the archive or folder at `path`, one recording per experiment. Fails with `data-format` naming the file and line inside. */
 export async function readHapt(path: string): Promise<DataSet> {

@@ -3,30 +3,27 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { AppError } from '../../core/base/errors.ts';
-import { type Log, silentLog } from '../../core/base/log.ts';
+import { silentLog } from '../../core/base/log.ts';
 import { NAMED_DATA_SETS, openDataSet } from '../../core/trace/data-set.ts';
-import { isComplete, readManifest, writeDataSetFolder } from '../../core/trace/data-set-folder.ts';
-import { dataDirectory } from './data-directory.ts';
+import { isComplete, readManifest } from '../../core/trace/data-set-folder.ts';
+import { type DataCommandContext, print, terminalContext } from './data-command-context.ts';
 import { describeDataSet, summaryText } from './describe.ts';
 import { fetchWatch } from './fetch.ts';
+import { importCommand } from './import-command.ts';
+import { checkCommand, windowsCommand } from './windows-command.ts';
 
 const FETCHERS = { watch: fetchWatch } satisfies Record<(typeof NAMED_DATA_SETS)[number], typeof fetchWatch>;
 
 const EXAMPLES = `
 Examples:
   qqr data fetch watch                      the demo's data set, 10 people with a smartwatch (11 MB)
+  qqr data import 2026-08-28_13-21-44.zip --out walk.csv.gz --subject anna --label walking
+                                            a phone's recording, as Sensor Logger or phyphox exported it
   qqr data import HAPT-Data-Set.tar.xz --out hapt
+  qqr data check walk.csv.gz                rates as measured, gaps, labels, windows
   qqr data info walk.csv.gz                 one of your own recordings
 
-The trace format is described in docs/trace-format.md.`;
-
-/** What the sub-commands touch besides the files that their arguments name. */
-export interface DataCommandContext {
-  readonly write: (text: string) => void;
-  readonly log: Log;
-  /** Where fetched data sets are kept. */
-  readonly directory: string;
-}
+docs/traces.md says what can be imported, docs/trace-format.md what a trace is.`;
 
 /** The sub-commands; by default they print to standard output, and their progress to standard error. */
 export function dataCommand(context: DataCommandContext = terminalContext()): Command {
@@ -45,29 +42,7 @@ export function dataCommand(context: DataCommandContext = terminalContext()): Co
       const text = result === 'present' ? `${name} is already in ${folder}` : `${name} is now in ${folder}`;
       print(context, options.json, { name, folder, result }, `${text}\n`);
     });
-  data
-    .command('import <path>')
-    .description('write any data set that can be read as a folder of traces')
-    .requiredOption('--out <dir>', 'folder for the traces and dataset.json')
-    .option('--json', 'print the result as JSON')
-    .action(async (path: string, options: { out: string; json?: true }) => {
-      const folder = resolve(options.out);
-      if ((await readManifest(folder)) !== null) {
-        throw new AppError('output-failed', 'the folder holds a data set already', {
-          where: folder,
-          hint: 'give another --out',
-        });
-      }
-      const dataSet = await openDataSet(path, context.directory);
-      await writeDataSetFolder(dataSet, folder);
-      const files = dataSet.recordings.length;
-      print(
-        context,
-        options.json,
-        { name: dataSet.name, folder, files },
-        `${files} ${files === 1 ? 'trace is' : 'traces are'} now in ${folder}\n`,
-      );
-    });
+  data.addCommand(importCommand(context)).addCommand(checkCommand(context)).addCommand(windowsCommand(context));
   data
     .command('info <path>')
     .description('subjects, modalities, rates, classes, seconds and gaps of a data set or trace')
@@ -111,16 +86,4 @@ function fetcherOf(name: string): typeof fetchWatch {
   throw new AppError('usage', `no data set '${name}' can be fetched`, {
     hint: `known names: ${NAMED_DATA_SETS.join(', ')}`,
   });
-}
-
-function print(context: DataCommandContext, isJson: true | undefined, facts: unknown, text: string): void {
-  context.write(isJson ? `${JSON.stringify(facts)}\n` : text);
-}
-
-function terminalContext(): DataCommandContext {
-  return {
-    write: (text) => void process.stdout.write(text),
-    log: { ...silentLog, info: (_, message) => void process.stderr.write(`${message} …\n`) },
-    directory: dataDirectory(),
-  };
 }

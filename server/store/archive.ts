@@ -1,7 +1,10 @@
-/** What a store says of closed rounds and of boards, read by another process while the aggregator runs or after it. */
+/** What a store says of closed rounds, of boards and of the newest model, read by another process while the aggregator runs or after it. */
 import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
+import { type ModelSpec, shapeHash } from '../../core/model/spec.ts';
+import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
+import { type GlobalRow, globalFromRow } from './global-row.ts';
 import { TAKEN } from './taken.ts';
 
 export interface ArchivedRound {
@@ -110,6 +113,32 @@ function reading<T>(path: string, read: (db: Database.Database) => T): T {
   const db = openReadOnly(path);
   try {
     return read(db);
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError('storage-failed', 'the round store cannot be read', { where: path, cause });
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * The newest global state.
+ * @throws AppError `input-missing` when there is no such file or no state, `shape-mismatch` when it is another model's,
+ * `storage-failed` when it cannot be read
+ */
+export function readArchivedGlobal(path: string, spec: ModelSpec): FleetState {
+  const db = openReadOnly(path);
+  try {
+    const identity = db.prepare<[], { shape_hash: number }>('SELECT shape_hash FROM identity').get();
+    if (identity?.shape_hash !== shapeHash(spec)) {
+      throw new AppError('shape-mismatch', 'the store belongs to another model', {
+        where: path,
+        hint: 'Give the settings that the aggregator was started with.',
+      });
+    }
+    const row = db.prepare<[], GlobalRow>('SELECT * FROM globals ORDER BY generation DESC LIMIT 1').get();
+    if (row === undefined) throw new AppError('input-missing', 'no state has been stored yet', { where: path });
+    return globalFromRow(row, spec);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError('storage-failed', 'the round store cannot be read', { where: path, cause });

@@ -14,6 +14,8 @@ import { REJECT_REASONS } from '../../core/wire/update.ts';
 import { dataCommand } from '../../scripts/data/commands.ts';
 import { demoCommand } from '../../scripts/demo.ts';
 import { experimentCommand } from '../../scripts/experiment/command.ts';
+import { modelCommand } from '../../scripts/model/command.ts';
+import { predictCommand } from '../../scripts/predict/command.ts';
 import { replayCommand } from '../../scripts/replay/command.ts';
 import { serverCommand } from '../../server/cli.ts';
 import { provisionCommand } from '../../server/provision/command.ts';
@@ -37,6 +39,8 @@ function program(): Command {
     labelCommand(),
     recordCommand(),
     dataCommand(),
+    modelCommand(),
+    predictCommand(),
   ];
   for (const command of commands) qqr.addCommand(command);
   return qqr;

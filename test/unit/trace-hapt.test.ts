@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { haptFolder, readHapt } from '../../core/trace/hapt.ts';
+import { openDataSet } from '../../core/trace/data-set.ts';
+import { readHapt } from '../../core/trace/hapt.ts';
 import { type Files, tarOf, zipOf } from '../fixtures/archives.ts';
 import { failsWith, fileWith, temporaryFolder } from '../fixtures/trace-folder.ts';
 
@@ -58,9 +59,13 @@ test('labels hold from the first sample of a segment to its last, and are unknow
 
 test('an unpacked folder, or the folder around it, is the same data set', async (t) => {
   const folder = await unpacked(t, SET);
-  assert.equal(await haptFolder(folder), join(folder, 'HAPT Data Set'));
-  assert.equal(await haptFolder(join(folder, 'HAPT Data Set')), join(folder, 'HAPT Data Set'));
-  assert.equal(await haptFolder(join(folder, 'HAPT Data Set', 'RawData')), null);
+  const around = await openDataSet(folder, '/nowhere');
+  assert.equal(around.name, 'hapt');
+  assert.deepEqual(around, await openDataSet(join(folder, 'HAPT Data Set'), '/nowhere'));
+  await assert.rejects(
+    openDataSet(join(folder, 'HAPT Data Set', 'RawData'), '/nowhere'),
+    failsWith('data-format', /no recorded/),
+  );
   assert.deepEqual(
     await readHapt(join(folder, 'HAPT Data Set')),
     await readHapt(await fileWith(t, await tarOf(SET), 'hapt.tar')),
