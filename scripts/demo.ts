@@ -41,7 +41,7 @@ export function demoCommand(): Command {
     .option('--seeds <n|list>', 'how many seeds (1 to n), or which; each draws its own two test people', '3')
     .option('--report <dir>', 'folder of report.html, rounds.jsonl and result.json', 'qqr-demo')
     .option('--live', 'instead: one fleet in the dashboard, with sensors that fail on a script, until Ctrl-C')
-    .option('--speed <factor>', 'with --live: recorded seconds per second', '10')
+    .option('--speed <factor>', 'with --live: recorded seconds per second', '5')
     .option('--http <host:port>', 'with --live: address of the dashboard', '127.0.0.1:8080')
     .addHelpText('after', EXAMPLES)
     .action(run);
@@ -87,7 +87,7 @@ async function run({ seeds, report, live, speed, http }: DemoLine): Promise<void
 async function runLive(dataSet: DataSet, speed: string, http: string): Promise<void> {
   const factor = parseSpeed(speed);
   if (factor === 'max')
-    throw new AppError('usage', 'a live demo has a speed that can be watched', { hint: '--speed 10' });
+    throw new AppError('usage', 'a live demo has a speed that can be watched', { hint: '--speed 5' });
   const stopping = new AbortController();
   const interrupt = () => stopping.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);

@@ -32,6 +32,7 @@ export async function runLiveDemo(dataSet: DataSet, { speed, http, signal, say }
     split: { kind: 'random', testSubjects: 2 },
     order: 'recorded',
   };
+  say('Starting the aggregator and the boards …');
   const onRound = () => undefined;
   const fleet = await startLiveFleet(dataSet, { replay, seed: 1, speed, http, scenes: SCENES, onRound });
   try {

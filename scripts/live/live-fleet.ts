@@ -90,7 +90,7 @@ export async function startLiveFleet(dataSet: DataSet, options: LiveOptions): Pr
         speed,
         seed,
       );
-      agents.push(await startBoard(board, sensor, server.url, replay, join(folder, board.device), networkFor));
+      agents.push(await startBoard(board, sensor, server.url, options, join(folder, board.device), networkFor));
     }
     const failed = new Promise<never>((_, reject) => {
       for (const running of [server, ...agents]) running.finished.catch(reject);
@@ -124,7 +124,7 @@ function startBoard(
   { device }: BoardPlan,
   sensor: Sensor,
   url: string,
-  { windowSeconds, overlap }: ReplayOptions,
+  { replay: { windowSeconds, overlap }, speed }: LiveOptions,
   stateDir: string,
   networkFor: NetworkFor,
 ): Promise<RunningAgent> {
@@ -136,7 +136,7 @@ function startBoard(
     ),
     source: { kind: 'recording', sensor },
     learner: { kind: 'inside', networkFor },
-    flushSeconds: 1,
+    flushSeconds: speed,
     startup: 'require',
     clock: systemClock,
     log: silentLog,
