@@ -163,7 +163,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestRun> {
   try {
     await fillShare(share, command);
     callServer = await serveCalls(calls, join(folder, 'calls'));
-    for (const device of devices) served.push(await serveDevice(device, folder));
+    for (const device of devices) served.push(await serveDevice(device, folder, served.length));
     const output = await untilEnd(startQemu(qemuArguments(folder, served, options)), timeoutMs);
     const status = await textOf(join(share, 'status'));
     const kernelLog = await textOf(join(folder, 'kernel.log'));
