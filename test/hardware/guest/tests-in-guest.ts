@@ -25,6 +25,7 @@ export interface InsideOptions {
   /** More that the program may ask of the test. */
   readonly calls?: HostCalls;
   readonly timeoutMs?: number;
+  readonly cpus?: number;
   /** Under a real systemd; see `GuestOptions`. */
   readonly systemd?: boolean;
   /** For the program, behind its name. */
@@ -51,13 +52,23 @@ function parseResults(text: string): TestResult[] {
 }
 
 export async function testsInGuest(t: TestContext, options: InsideOptions): Promise<void> {
-  const { program, board, moreDevices = [], calls = {}, timeoutMs = 180_000, systemd = false, args = [] } = options;
+  const {
+    program,
+    board,
+    moreDevices = [],
+    calls = {},
+    timeoutMs = 180_000,
+    systemd = false,
+    cpus = 2,
+    args = [],
+  } = options;
   const reporting = ['--test-reporter', REPORTER, '--test-reporter-destination', '/mnt/share/results'];
   const run = await runGuest({
     devices: [...board.devices, ...moreDevices],
     calls: { ...boardCalls(board), ...calls },
     command: [process.execPath, '--enable-source-maps', ...reporting, join(INSIDE, `${program}.js`), ...args],
     timeoutMs,
+    cpus,
     systemd,
   });
   board.close();
