@@ -13,5 +13,5 @@ import { CHIP_ADDRESS, INTERRUPT_LINE, LINES } from './inside/wiring.ts';
 test('kernel interfaces', { skip: missingGuest() ?? false }, async (t) => {
   const board = createBoard({ lines: LINES, random: createRng(1).next });
   board.mount([createRegisterFileChip(CHIP_ADDRESS)], new Map([[CHIP_ADDRESS, INTERRUPT_LINE]]));
-  await testsInGuest(t, { program: 'kernel-interfaces', board });
+  await testsInGuest(t, { program: 'kernel-interfaces', board, cpus: 1 });
 });

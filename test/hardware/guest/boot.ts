@@ -19,7 +19,6 @@ export const PROJECT = fileURLToPath(new URL('../../../../', import.meta.url));
 const CACHE =
   process.env['GUEST_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'qqr-edge', 'guest');
 const MEMORY_MIB = 1024;
-const CPUS = 2;
 
 /** What the test offers to the programs in the guest, by name. Arguments and results go as JSON. */
 export type HostCalls = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -29,6 +28,8 @@ export interface GuestOptions {
   readonly calls: HostCalls;
   /** A program and its arguments. Runs as root in the project's folder. */
   readonly command: readonly string[];
+  /** Processors: 2, unless its programs mostly wait for one another; then handing over from one to the next costs more than it brings. */
+  readonly cpus?: number;
   /** From QEMU's start to its end. */
   readonly timeoutMs: number;
   /** A real systemd is the first process and runs the command as a service; else there is nothing but the command. */
@@ -74,7 +75,15 @@ function qemuArguments(folder: string, served: readonly ServedDevice[], options:
   const share = join(folder, 'share');
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...['-machine', 'q35,memory-backend=memory', ...accelerator(), '-smp', String(CPUS), '-m', String(MEMORY_MIB)],
+    ...[
+      '-machine',
+      'q35,memory-backend=memory',
+      ...accelerator(),
+      '-smp',
+      String(options.cpus ?? 2),
+      '-m',
+      String(MEMORY_MIB),
+    ],
     // Shared, so that the relays can map it.
     ...['-object', `memory-backend-memfd,id=memory,size=${MEMORY_MIB}M,share=on`],
     ...['-kernel', join(CACHE, 'vmlinux'), '-initrd', join(CACHE, 'initrd.gz')],
@@ -163,7 +172,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestRun> {
   try {
     await fillShare(share, command);
     callServer = await serveCalls(calls, join(folder, 'calls'));
-    for (const device of devices) served.push(await serveDevice(device, folder));
+    for (const device of devices) served.push(await serveDevice(device, folder, served.length));
     const output = await untilEnd(startQemu(qemuArguments(folder, served, options)), timeoutMs);
     const status = await textOf(join(share, 'status'));
     const kernelLog = await textOf(join(folder, 'kernel.log'));

@@ -10,6 +10,7 @@ import type { Board } from './board.ts';
 import { boardCalls } from './board-calls.ts';
 import { type HostCalls, runGuest } from './boot.ts';
 import type { TestResult } from './reporter.ts';
+import type { VirtioDevice } from './virtio-device.ts';
 
 const INSIDE = fileURLToPath(new URL('../inside/', import.meta.url));
 const REPORTER = fileURLToPath(new URL('./reporter.js', import.meta.url));
@@ -19,9 +20,12 @@ export interface InsideOptions {
   /** File in `inside/`, without its ending. */
   readonly program: string;
   readonly board: Board;
+  /** Beside the board's. */
+  readonly moreDevices?: readonly VirtioDevice[];
   /** More that the program may ask of the test. */
   readonly calls?: HostCalls;
   readonly timeoutMs?: number;
+  readonly cpus?: number;
   /** Under a real systemd; see `GuestOptions`. */
   readonly systemd?: boolean;
   /** For the program, behind its name. */
@@ -48,13 +52,23 @@ function parseResults(text: string): TestResult[] {
 }
 
 export async function testsInGuest(t: TestContext, options: InsideOptions): Promise<void> {
-  const { program, board, calls = {}, timeoutMs = 180_000, systemd = false, args = [] } = options;
+  const {
+    program,
+    board,
+    moreDevices = [],
+    calls = {},
+    timeoutMs = 180_000,
+    systemd = false,
+    cpus = 2,
+    args = [],
+  } = options;
   const reporting = ['--test-reporter', REPORTER, '--test-reporter-destination', '/mnt/share/results'];
   const run = await runGuest({
-    devices: board.devices,
+    devices: [...board.devices, ...moreDevices],
     calls: { ...boardCalls(board), ...calls },
     command: [process.execPath, '--enable-source-maps', ...reporting, join(INSIDE, `${program}.js`), ...args],
     timeoutMs,
+    cpus,
     systemd,
   });
   board.close();

@@ -68,10 +68,10 @@ function receive(device: VirtioDevice, socket: Socket): void {
   socket.on('error', () => socket.destroy());
 }
 
-/** Ready for QEMU when it resolves. @param folder for the two sockets; its path has at most 80 characters */
-export async function serveDevice(device: VirtioDevice, folder: string): Promise<ServedDevice> {
-  const here = join(folder, `${device.name}-host`);
-  const socket = join(folder, `${device.name}-guest`);
+/** Ready for QEMU when it resolves. @param folder for the two sockets; its path has at most 80 characters @param index of the guest's devices */
+export async function serveDevice(device: VirtioDevice, folder: string, index: number): Promise<ServedDevice> {
+  const here = join(folder, `${device.name}${index}-host`);
+  const socket = join(folder, `${device.name}${index}-guest`);
   const server = createServer((connection) => receive(device, connection));
   server.listen(here);
   await once(server, 'listening');

@@ -17,8 +17,16 @@ const ERROR = 1;
 /** What i2c-bcm2835 of a Raspberry Pi waits (the kernel's default, `adapter->timeout = HZ`). */
 const TIMEOUT_MS = 1000;
 
-/** @param wiresNow the wires that it is on; they may be exchanged while the guest runs */
-export function createGuestAdapter(wiresNow: () => SimulatedWires): VirtioDevice {
+/** Calls `run` when `ms` have passed. */
+export type After = (ms: number, run: () => void) => void;
+
+const afterRealTime: After = (ms, run) => void setTimeout(run, ms);
+
+/**
+ * @param wiresNow the wires that it is on; they may be exchanged while the guest runs
+ * @param after what its time-out goes by
+ */
+export function createGuestAdapter(wiresNow: () => SimulatedWires, after: After = afterRealTime): VirtioDevice {
   let hasTransferFailed = false;
 
   const carry = ({ written, wanted }: VirtioRequest): Uint8Array | 'nack' | 'hung' => {
@@ -38,10 +46,10 @@ export function createGuestAdapter(wiresNow: () => SimulatedWires): VirtioDevice
       request.answer(answer);
       return;
     }
-    setTimeout(() => {
+    after(TIMEOUT_MS, () => {
       wiresNow().clear();
       request.answer(answer);
-    }, TIMEOUT_MS);
+    });
   };
   return { name: 'i2c', features: ZERO_LENGTH_REQUESTS, queues: 1, config: new Uint8Array(0), handle };
 }

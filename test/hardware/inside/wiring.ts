@@ -10,3 +10,8 @@ export const EMPTY_ADDRESS = 0x43;
 export const ACTIVITY = 'walking';
 /** Of the agent that runs as a service. */
 export const SERVICE_CHIP = { chip: 'mpu6050', address: 0x68 } as const;
+/** Each on a bus of its own, behind the board's; things happen to the first of a pair. */
+export const FAILING_PAIRS = [
+  ['adxl345', 'l3gd20h'],
+  ['l3gd20h', 'adxl345'],
+] as const;
