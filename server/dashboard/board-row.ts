@@ -1,0 +1,91 @@
+/** A board in the overview: who, when, how its sensors are and why, what waits. Only what has changed is written. */
+import type { BoardLine, ModalityLine } from '../http/board-list.ts';
+import { element, setAttribute, setText } from './element.ts';
+import { agoText, bytesText, percentText } from './figure-text.ts';
+import { HISTORY } from './fleet-model.ts';
+import { createSparkline } from './sparkline.ts';
+import { BAD_QUALITY, FAIR_QUALITY, reasonText } from './trouble.ts';
+import type { VirtualRow } from './virtual-list.ts';
+
+/** @param read what is known of the board now; undefined when it is gone */
+export function createBoardRow(
+  device: string,
+  modalities: readonly string[],
+  read: () => BoardLine | undefined,
+): VirtualRow {
+  const link = element('a', { href: `#/boards/${encodeURIComponent(device)}`, title: device }, device);
+  const mark = element('span', { class: 'state', 'aria-hidden': 'true' });
+  const seen = element('span', { class: 'muted' });
+  const round = element('span', {});
+  const answer = element('span', { class: 'muted' });
+  const cells = modalities.map(createQualityCell);
+  const accuracy = cell('number accuracy');
+  const backlog = cell('number backlog');
+  const bytes = cell('number bytes-sent');
+  const row = element(
+    'div',
+    { class: 'row', role: 'row' },
+    element('div', { role: 'cell', class: 'who' }, mark, element('span', { class: 'two' }, link, seen)),
+    element('div', { role: 'cell', class: 'round' }, element('span', { class: 'two' }, round, answer)),
+    ...cells.map(({ element: made }) => made),
+    ...[accuracy, backlog, bytes],
+  );
+  return {
+    element: row,
+    show(index) {
+      setAttribute(row, 'aria-rowindex', String(index + 2));
+      const board = read();
+      if (board === undefined) return;
+      setAttribute(mark, 'class', `state ${board.state}`);
+      setText(seen, `${board.state} · ${agoText(board.lastSeenMs, Date.now())}`);
+      setText(round, board.lastRound === null ? '–' : `round ${board.lastRound}`);
+      setText(answer, board.hasAnswered ? 'answered' : board.isAsked ? 'waited for' : 'not asked');
+      for (const [m, one] of cells.entries())
+        one.show(board.modalities[m], board.missing.includes(modalities[m] ?? ''));
+      setText(accuracy, percentText(board.accuracy));
+      setText(backlog, board.backlog === null ? '–' : board.backlog.toLocaleString('en'));
+      setText(bytes, bytesText(board.bytes));
+    },
+  };
+}
+
+function cell(name: string): HTMLElement {
+  return element('div', { role: 'cell', class: name });
+}
+
+function createQualityCell() {
+  const curve = createSparkline(HISTORY);
+  const value = element('span', { class: 'value' });
+  const why = element('span', { class: 'why' });
+  const made = element(
+    'div',
+    { role: 'cell', class: 'quality' },
+    curve.element,
+    element('span', { class: 'two' }, value, why),
+  );
+  return {
+    element: made,
+    show(line: ModalityLine | undefined, isMissing: boolean) {
+      const { level, text, reason } = qualityText(line, isMissing);
+      setAttribute(made, 'class', `quality ${level}`);
+      setText(value, text);
+      setText(why, reason);
+      curve.show(line?.history ?? []);
+    },
+  };
+}
+
+/** How a modality is, as a level, a figure and a reason. */
+export function qualityText(line: ModalityLine | undefined, isMissing: boolean) {
+  if (line === undefined)
+    return { level: isMissing ? 'bad' : 'unknown', text: '–', reason: isMissing ? 'missing' : '' };
+  const { quality, badRounds } = line;
+  const reason = reasonText(line);
+  const level = quality === null || quality < BAD_QUALITY ? 'bad' : quality < FAIR_QUALITY ? 'warn' : 'good';
+  const since = badRounds > 1 ? `, ${badRounds} rounds` : '';
+  return {
+    level,
+    text: quality === null ? '–' : percentText(quality),
+    reason: reason === null ? 'well' : reason + since,
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * The fleet as this page knows it: read once, then kept up by events. Whoever listens is told at most once per animation frame what has
+ * changed. Invariant: boards are replaced, never changed in place, so "another object" means "another content".
+ */
+import type { BoardLine } from '../http/board-list.ts';
+import { type FleetAnswer, getDevices, getJson, statusOf } from './api.ts';
+import { boardAfter, type FleetNow, fleetAfter } from './apply-event.ts';
+import { type EventFeed, type FeedEvent, startEventFeed } from './event-feed.ts';
+import { type Changes, createFrameChanges } from './frame-changes.ts';
+
+/** What a board says of itself now (`qqr/v1/FLEET/state/DEVICE`). */
+export interface LiveState {
+  readonly at: string;
+  readonly online: boolean;
+  readonly activity: string | null;
+  readonly confidence: number;
+  readonly modelVersion: number | null;
+  readonly quality: Readonly<Record<string, number | null>>;
+  readonly faults: readonly string[];
+}
+
+export interface FleetModel {
+  now(): FleetNow;
+  boards(): ReadonlyMap<string, BoardLine>;
+  /** Null: the aggregator keeps none. */
+  states(): ReadonlyMap<string, LiveState> | null;
+  isConnected(): boolean;
+  listen(listener: (changes: Changes) => void): () => void;
+  /** Reads everything, then follows. @throws ApiProblem */
+  start(): Promise<void>;
+  stop(): void;
+}
+
+/** Rounds of history that a list shows and `badRounds` reaches. */
+export const HISTORY = 30;
+
+export function createFleetModel(): FleetModel {
+  const changes = createFrameChanges();
+  const { tell } = changes;
+  let boards = new Map<string, BoardLine>();
+  let states: Map<string, LiveState> | null = null;
+  let now: FleetNow | null = null;
+  let feed: EventFeed | null = null;
+  let isConnected = true;
+  const apply = ({ type, data }: FeedEvent) => {
+    if (now === null) return;
+    if (type === 'reset') return void load().catch(() => undefined); // the next reset or a reload of the page asks again
+    now = fleetAfter(now, type, data);
+    if (type === 'round-closed') changes.pending().closedRounds.push(Number(data['round']));
+    if (type === 'round-opened' || type === 'update-counted') keepUpWithRound(Number(data['round']));
+    const device = data['device'];
+    if (type === 'state' && typeof device === 'string') {
+      states ??= new Map();
+      states.set(device, data as unknown as LiveState);
+      changes.pending().states.add(device);
+    } else if (typeof device === 'string') applyToBoard(device, type, data);
+    tell();
+  };
+  const applyToBoard = (device: string, type: string, data: FeedEvent['data']) => {
+    const before = boards.get(device);
+    const after = boardAfter(before, device, type, data, now as FleetNow);
+    if (after === null) boards.delete(device);
+    else boards.set(device, after);
+    changes.pending().boards.add(device);
+    if (before === undefined || after === null) changes.pending().isList = true;
+  };
+  /** A round that is newer than the histories makes room in all of them. */
+  const keepUpWithRound = (round: number) => {
+    if (now === null || now.openRound === round) return;
+    const rounds = [...now.rounds, ...((now.rounds.at(-1) ?? -1) < round ? [round] : [])].slice(-HISTORY);
+    const isNew = rounds.at(-1) !== now.rounds.at(-1);
+    now = { ...now, rounds, openRound: round };
+    for (const [name, board] of boards) {
+      const modalities = isNew
+        ? board.modalities.map((line) => ({ ...line, history: [...line.history, null].slice(-HISTORY) }))
+        : board.modalities;
+      boards.set(name, { ...board, modalities, hasAnswered: false, isAsked: board.state === 'online' });
+      changes.pending().boards.add(name);
+    }
+  };
+  const load = async () => {
+    feed?.stop();
+    const fleet = await getJson<FleetAnswer>('fleet');
+    const [list, live] = await Promise.all([getDevices(HISTORY), readStates()]);
+    boards = new Map(list.devices.map((board) => [board.device, withOpenRound(board, list.rounds, fleet)]));
+    states = live;
+    now = { fleet, rounds: roundsWithOpen(list.rounds, fleet), openRound: fleet.round?.round ?? null };
+    feed = startEventFeed({
+      after: fleet.lastEventId,
+      onEvent: apply,
+      onConnection(isUp) {
+        isConnected = isUp;
+        tell();
+      },
+    });
+    changes.pending().isAll = true;
+    tell();
+  };
+  return {
+    now() {
+      if (now === null) throw new Error('the fleet is not read yet');
+      return now;
+    },
+    boards: () => boards,
+    states: () => states,
+    isConnected: () => isConnected,
+    listen: changes.listen,
+    start: load,
+    stop: () => feed?.stop(),
+  };
+}
+
+async function readStates(): Promise<Map<string, LiveState> | null> {
+  try {
+    const { states } = await getJson<{ states: Record<string, LiveState> }>('states');
+    return new Map(Object.entries(states));
+  } catch (error) {
+    if (statusOf(error) === 404) return null;
+    throw error;
+  }
+}
+
+function roundsWithOpen(rounds: readonly number[], { round }: FleetAnswer): readonly number[] {
+  return round === null || round.round <= (rounds.at(-1) ?? -1) ? rounds : [...rounds, round.round].slice(-HISTORY);
+}
+
+/** The list's history is of closed rounds; here the open one is its newest place. */
+function withOpenRound(board: BoardLine, rounds: readonly number[], fleet: FleetAnswer): BoardLine {
+  if (fleet.round === null || fleet.round.round <= (rounds.at(-1) ?? -1)) return board;
+  const modalities = board.modalities.map((line) => {
+    const quality = board.hasAnswered ? line.quality : null;
+    return { ...line, history: [...line.history, quality].slice(-HISTORY) };
+  });
+  return { ...board, modalities };
+}

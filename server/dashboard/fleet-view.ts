@@ -1,0 +1,204 @@
+/** The overview: what is wrong in words, the fleet in figures, and every board in a row, the worst first. */
+import { createBoardRow } from './board-row.ts';
+import { element, setAttribute, setText } from './element.ts';
+import { bytesText, percentText } from './figure-text.ts';
+import { type FleetModel, HISTORY } from './fleet-model.ts';
+import type { Changes } from './frame-changes.ts';
+import { createIncidentStrip } from './incident-strip.ts';
+import { FAIR_QUALITY, modalityText, type Trouble, troublesOf } from './trouble.ts';
+import type { View } from './view.ts';
+import { createVirtualList } from './virtual-list.ts';
+
+const PHONE = '(max-width: 760px)';
+
+/** pi-2 before pi-10. */
+const BY_NAME = new Intl.Collator('en', { numeric: true });
+
+type Order = 'trouble' | 'name' | 'seen' | 'bytes' | 'backlog';
+
+const ORDERS: Readonly<Record<Order, string>> = {
+  trouble: 'trouble first',
+  name: 'name',
+  seen: 'heard longest ago',
+  backlog: 'largest backlog',
+  bytes: 'most bytes',
+};
+
+export function createFleetView(model: FleetModel): View {
+  const modalities = model.now().fleet.spec.modalities.map(({ name }) => name);
+  const strip = createIncidentStrip();
+  const figures = createFigures(model);
+  const controls = createControls();
+  const phone = matchMedia(PHONE);
+  const rowHeight = () => (phone.matches ? 76 + 34 * modalities.length : 52);
+  const read = (device: string) => () => model.boards().get(device);
+  const list = createVirtualList((device) => createBoardRow(device, modalities, read(device)), rowHeight);
+  const table = createTable(modalities, list.element);
+  const none = element('p', { class: 'muted none', hidden: true });
+  const troubles = new Map<string, readonly Trouble[]>();
+  let order: readonly string[] = [];
+  const judge = (devices: Iterable<string>) => {
+    const { lastRound } = model.now().fleet;
+    for (const device of devices) {
+      const board = model.boards().get(device);
+      if (board === undefined) troubles.delete(device);
+      else troubles.set(device, troublesOf(board, HISTORY, lastRound, Date.now()));
+    }
+  };
+  const sort = () => {
+    const next = sorted(model, troubles, controls.order(), controls.filter(), controls.isTroubleOnly());
+    if (next.length === order.length && next.every((device, i) => device === order[i])) return;
+    order = next;
+    list.setKeys(order);
+    setAttribute(table, 'aria-rowcount', String(order.length + 1));
+    none.hidden = order.length > 0;
+    setText(none, model.boards().size === 0 ? 'Boards appear here as soon as they connect.' : 'No board is like that.');
+  };
+  const show = () => {
+    const all = [...troubles.values()].flat();
+    strip.show(all.sort(worstFirst), model.boards().size);
+    figures.show();
+    sort();
+  };
+  controls.onChange(() => {
+    order = [];
+    sort();
+    list.refresh(null);
+  });
+  judge(model.boards().keys());
+  show();
+  return {
+    title: 'Fleet',
+    element: element('div', { class: 'fleet' }, strip.element, figures.element, controls.element, table, none),
+    update(changes: Changes) {
+      if (changes.isAll) troubles.clear();
+      judge(changes.isAll ? model.boards().keys() : changes.boards);
+      show();
+      list.refresh(changes.isAll ? null : changes.boards);
+    },
+    tick() {
+      judge(model.boards().keys());
+      show();
+      list.refresh(null);
+    },
+    stop: () => list.stop(),
+  };
+}
+
+function worstFirst(a: Trouble, b: Trouble): number {
+  return b.severity - a.severity || b.rounds - a.rounds || BY_NAME.compare(a.device, b.device);
+}
+
+function sorted(
+  model: FleetModel,
+  troubles: ReadonlyMap<string, readonly Trouble[]>,
+  order: Order,
+  filter: string,
+  isTroubleOnly: boolean,
+): string[] {
+  const boards = model.boards();
+  const worst = (device: string) => troubles.get(device)?.[0];
+  const hasWords = (device: string) =>
+    `${device} ${boards.get(device)?.state} ${troubles.get(device)?.map(({ text }) => text)}`
+      .toLowerCase()
+      .includes(filter);
+  const names = [...boards.keys()].filter(
+    (device) => (filter === '' || hasWords(device)) && (!isTroubleOnly || worst(device) !== undefined),
+  );
+  names.sort(BY_NAME.compare);
+  const by = (value: (device: string) => number) => names.sort((a, b) => value(b) - value(a));
+  const poorest = (device: string) =>
+    Math.min(1, ...(boards.get(device)?.modalities ?? []).flatMap(({ quality }) => (quality === null ? [] : quality)));
+  const rank = (device: string) => 1000 * (worst(device)?.severity ?? 0) + (worst(device)?.rounds ?? 0);
+  if (order === 'trouble') by((device) => rank(device) + (poorest(device) < FAIR_QUALITY ? 1 - poorest(device) : 0));
+  if (order === 'seen') by((device) => -(boards.get(device)?.lastSeenMs ?? 0));
+  if (order === 'bytes') by((device) => boards.get(device)?.bytes ?? 0);
+  if (order === 'backlog') by((device) => boards.get(device)?.backlog ?? 0);
+  return names;
+}
+
+function createTable(modalities: readonly string[], rows: HTMLElement): HTMLElement {
+  const head = (text: string, name = '') => element('div', { role: 'columnheader', class: name }, text);
+  const header = element(
+    'div',
+    { class: 'row head', role: 'row', 'aria-rowindex': 1 },
+    ...[head('Board', 'who'), head('Round', 'round')],
+    ...modalities.map((name) => head(modalityText(name), 'quality')),
+    ...[head('Accuracy', 'number'), head('Backlog', 'number'), head('Sent', 'number')],
+  );
+  const table = element('div', { class: 'boards', role: 'table', 'aria-label': 'Boards' });
+  table.style.setProperty('--modalities', String(modalities.length));
+  table.append(element('div', { role: 'rowgroup' }, header), rows);
+  return table;
+}
+
+function createControls() {
+  const filter = element('input', {
+    type: 'search',
+    id: 'filter',
+    placeholder: 'Name or trouble',
+    autocomplete: 'off',
+  });
+  const order = element('select', { id: 'order' });
+  for (const [value, text] of Object.entries(ORDERS)) order.append(element('option', { value }, text));
+  const only = element('input', { type: 'checkbox', id: 'trouble-only' });
+  const made = element(
+    'div',
+    { class: 'controls', role: 'search' },
+    element('label', { for: 'filter' }, 'Filter'),
+    filter,
+    element('label', { for: 'order' }, 'Sort by'),
+    order,
+    element('label', { class: 'check', for: 'trouble-only' }, only, 'only boards in trouble'),
+  );
+  return {
+    element: made,
+    filter: () => filter.value.trim().toLowerCase(),
+    order: () => order.value as Order,
+    isTroubleOnly: () => only.checked,
+    onChange(listener: () => void) {
+      for (const input of [filter, order, only]) input.addEventListener('input', listener);
+    },
+  };
+}
+
+function createFigures(model: FleetModel) {
+  const figure = (label: string) => {
+    const value = element('dd', {});
+    const detail = element('dd', { class: 'muted' });
+    return { value, detail, element: element('div', {}, element('dt', {}, label), value, detail) };
+  };
+  const [boards, round, accuracy, bytes] = [figure('Online'), figure('Round'), figure('Accuracy'), figure('Sent')];
+  const progress = element('progress', { 'aria-label': 'boards that have answered', max: 1, value: 0 });
+  round.element.append(progress);
+  const made = element('dl', { class: 'figures' }, ...[boards, round, accuracy, bytes].map((one) => one.element));
+  return {
+    element: made,
+    show() {
+      const { fleet } = model.now();
+      const all = [...model.boards().values()];
+      const online = all.filter(({ state }) => state === 'online').length;
+      setText(boards.value, `${online} of ${all.length}`);
+      const offline = all.filter(({ state }) => state === 'offline').length;
+      setText(boards.detail, offline === 0 ? 'boards' : `${offline} offline`);
+      const open = fleet.round;
+      setText(round.value, String(open?.round ?? fleet.lastRound ?? '–'));
+      const between = fleet.isPaused ? 'paused' : 'between rounds';
+      setText(round.detail, open === null ? between : `${open.counted} of ${open.asked} answered`);
+      progress.max = Math.max(1, open?.asked ?? 1);
+      progress.value = open?.counted ?? progress.max;
+      const known = all.flatMap((board) => board.accuracy ?? []);
+      setText(
+        accuracy.value,
+        percentText(known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length, 1),
+      );
+      setText(accuracy.detail, 'before training, newest updates');
+      const { payloadBytes, fp32Bytes } = fleet.totals;
+      setText(bytes.value, bytesText(payloadBytes));
+      setText(
+        bytes.detail,
+        payloadBytes === 0 ? 'in closed rounds' : `${(fp32Bytes / payloadBytes).toFixed(1)} times less than float32`,
+      );
+    },
+  };
+}
