@@ -24,6 +24,7 @@ export function createBoardView(model: FleetModel, device: string): View {
   const accuracy = createPlot({
     title: 'Accuracy of its predictions, before training',
     text: (value) => percentText(value, 1),
+    axisText: (value) => percentText(value),
     range: [0, 1],
   });
   const table = updatesTable(names);

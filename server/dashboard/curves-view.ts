@@ -11,7 +11,11 @@ import type { View } from './view.ts';
 const SPANS = [100, 500, 2000, 50_000] as const;
 
 export function createCurvesView(model: FleetModel): View {
-  const share = { text: (value: number) => percentText(value, 1), range: [0, 1] as const };
+  const share = {
+    text: (value: number) => percentText(value, 1),
+    axisText: (value: number) => percentText(value),
+    range: [0, 1] as const,
+  };
   const heldOut = createPlot({
     title: 'Accuracy on held-out windows',
     note: 'With all sensors, without one of them, and with a degraded one.',
@@ -19,7 +23,7 @@ export function createCurvesView(model: FleetModel): View {
   });
   const stream = createPlot({
     title: 'Accuracy on the stream',
-    note: 'Prequential: each window is predicted before it is learned from. The mean so far forgets nothing.',
+    note: 'Prequential: each window is predicted before it is learned from.',
     ...share,
   });
   const loss = createPlot({ title: 'Loss on the stream', text: (value) => value.toFixed(2), range: null });

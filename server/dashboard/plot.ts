@@ -22,6 +22,8 @@ export interface PlotOptions {
   readonly title: string;
   readonly note?: string;
   readonly text: (value: number) => string;
+  /** At the vertical axis. Default: as `text`. */
+  readonly axisText?: (value: number) => string;
   /** Of the vertical axis; null = by the data, from 0. */
   readonly range: readonly [number, number] | null;
   readonly isLogarithmic?: boolean;
@@ -143,7 +145,7 @@ function legendItem(curve: Curve, isOn: boolean, title: string, onSwitch: (isOn:
 
 /** Colours come from the stylesheet as the browser has resolved them. */
 function plotOptions(
-  { range, text, isLogarithmic = false }: PlotOptions,
+  { range, text, axisText = text, isLogarithmic = false }: PlotOptions,
   curves: readonly Curve[],
   isShown: (curve: Curve) => boolean,
   canvas: HTMLElement,
@@ -172,7 +174,7 @@ function plotOptions(
     scales: { x: { time: false }, y },
     axes: [
       { ...axis, space: 56, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
-      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : text(tick))) },
+      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : axisText(tick))) },
     ],
     series: [
       {},

@@ -10,9 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { BrowserContext, Page } from 'playwright-core';
-import { createRng } from '../../core/math/rng.ts';
-import { createNetworkCache } from '../../core/model/network-cache.ts';
 import { keepScreenshot, launchBrowser, noBrowser, type Opened, openPage } from '../fixtures/browser-page.ts';
+import { startHttpFleet, TOKEN } from '../fixtures/http-fleet.ts';
 import { AWAY, LAME, STUCK, startWatchedFleet, type WatchedFleet } from '../fixtures/watched-fleet.ts';
 
 const ROUNDS = 30;
@@ -61,6 +60,203 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 180_000 }, ()
       for (const request of requests) assert.equal(new URL(request).origin, home);
       await page.close();
     }
+  });
+
+  it('names the failing sensor in words on the first screen', async () => {
+    const { page } = await open();
+    const first = page.locator('.incidents li').first();
+    assert.equal(await first.textContent(), `✕${STUCK}: gyroscope stuck for 13 rounds`);
+    const box = await first.boundingBox();
+    assert.ok(box !== null && box.y + box.height < 300, 'without scrolling');
+    const incidents = await page.locator('.incidents li').allTextContents();
+    assert.equal(incidents[1], `✕${LAME}: accelerometer missing for 6 rounds`);
+    assert.match(incidents[2] ?? '', new RegExp(`^!${AWAY}: offline, last heard `));
+    assert.equal(incidents.length, 3);
+    const names = await page.locator('.virtual .row a').allTextContents();
+    assert.deepEqual(names.slice(0, 4), [STUCK, LAME, AWAY, 'pi-3'], 'the worst first, then the noisy one');
+    assert.match(`${await page.locator('.virtual .row').first().textContent()}`, /stuck, 13 rounds/);
+    await page.close();
+  });
+
+  it('opens the board behind an incident by keyboard alone, and walks curves with the arrow keys', async () => {
+    const { page, problems } = await open();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate('document.activeElement.textContent'), 'To the content');
+    await page.keyboard.press('/');
+    await page.keyboard.type('stuck');
+    await page.waitForFunction(`document.querySelectorAll('.virtual .row').length === 1`);
+    for (let presses = 0; presses < 5; presses++) {
+      await page.keyboard.press('Tab');
+      if ((await page.evaluate('document.activeElement.textContent')) === STUCK) break;
+    }
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(`document.querySelector('h1').textContent === '${STUCK}'`);
+    await settled(page);
+    assert.equal(await page.evaluate('document.activeElement.id'), 'main');
+    assert.equal(await page.title(), `${STUCK} · greenhouse`);
+    const slider = page.getByRole('slider').first();
+    await slider.focus();
+    await page.keyboard.press('Home');
+    assert.equal(await slider.getAttribute('aria-valuenow'), '0');
+    await page.keyboard.press('ArrowRight');
+    assert.match(`${await slider.getAttribute('aria-valuetext')}`, /^round 1: accelerometer \d+ %, gyroscope \d+ %$/);
+    assert.equal(await page.locator('.plot .at').first().textContent(), 'Round 1');
+    assert.deepEqual(problems.filter(isProblem), []);
+    await page.close();
+  });
+
+  it('walks along the boards with the arrow keys', async () => {
+    const { page } = await open();
+    await page.locator('.virtual .row a').first().focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.evaluate('document.activeElement.textContent'), AWAY);
+    await page.keyboard.press('ArrowUp');
+    assert.equal(await page.evaluate('document.activeElement.textContent'), LAME);
+    await page.close();
+  });
+
+  it('sorts and filters', async () => {
+    const { page } = await open();
+    const names = () => page.locator('.virtual .row a').allTextContents();
+    await page.selectOption('#order', 'name');
+    await page.waitForFunction(`document.querySelector('.virtual .row a').textContent === 'pi-1'`);
+    assert.deepEqual(
+      await names(),
+      Array.from({ length: 12 }, (_, i) => `pi-${i + 1}`),
+    );
+    await page.check('#trouble-only');
+    await page.waitForFunction(`document.querySelectorAll('.virtual .row').length === 3`);
+    assert.deepEqual(await names(), [LAME, STUCK, AWAY]);
+    await page.fill('#filter', 'nobody');
+    await page.waitForFunction(`document.querySelectorAll('.virtual .row').length === 0`);
+    assert.equal(await page.locator('.none').textContent(), 'No board is like that.');
+    await page.close();
+  });
+
+  it('has no serious finding of axe in any view, light and dark', async () => {
+    const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    for (const scheme of ['light', 'dark'] as const) {
+      for (const view of VIEWS) {
+        const { page } = await open(view, scheme);
+        await page.evaluate(axe);
+        const found = (await page.evaluate('axe.run()')) as {
+          violations: { id: string; impact: string; nodes: { html: string }[] }[];
+        };
+        const serious = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        const told = serious.map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes
+              .map(({ html }) => html)
+              .slice(0, 3)
+              .join(' ')}`,
+        );
+        assert.deepEqual(told, [], `${view} ${scheme}`);
+        await keepScreenshot(page, `dashboard-${view.replace('/', '-') || 'fleet'}-${scheme}`);
+        await page.close();
+      }
+    }
+  });
+
+  it('fits a phone', async () => {
+    for (const view of VIEWS) {
+      const { page, problems } = await open(view, 'light', 390);
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390, view);
+      assert.deepEqual(problems.filter(isProblem), [], view);
+      await keepScreenshot(page, `dashboard-${view.replace('/', '-') || 'fleet'}-phone`);
+      await page.close();
+    }
+    const { page } = await open('', 'dark', 390);
+    const first = await page.locator('.incidents li').first().boundingBox();
+    assert.ok(first !== null && first.y + first.height < 300, 'the incident is on the first screen');
+    await page.close();
+  });
+
+  it('keeps the theme that was chosen, and draws curves in its colours', async () => {
+    const { page } = await open('curves');
+    const picture = `document.querySelector('.plot:not([hidden]) canvas').toDataURL()`;
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const light = await page.evaluate(picture);
+    await page.locator('#theme').focus();
+    await page.keyboard.press('Enter');
+    assert.equal(await background(), 'rgb(20, 21, 23)');
+    assert.equal(await page.locator('#theme').getAttribute('aria-pressed'), 'true');
+    assert.notEqual(await page.evaluate(picture), light);
+    await page.reload();
+    await settled(page);
+    assert.equal(await background(), 'rgb(20, 21, 23)');
+    await page.evaluate('localStorage.clear()');
+    await page.close();
+  });
+
+  it('shows live states as boards tell them', async () => {
+    const { page } = await open('live');
+    if (!isKeepingStates) assert.match(`${await page.locator('.lead').textContent()}`, /^No live states/);
+    await page.close();
+    const told = await context.newPage();
+    const state = { at: new Date().toISOString(), online: true, activity: 'walk', confidence: 0.91, modelVersion: 29 };
+    const quality = { acc: 0.98, gyr: null };
+    const states = { 'pi-2': { ...state, quality, faults: ['mpu6050@1:0x68: unplugged'] } };
+    await told.route('**/api/v1/states', (route) => route.fulfill({ json: { states } }));
+    const next = { device: 'pi-2', ...state, activity: 'run', confidence: 0.55, quality, faults: [], atMs: Date.now() };
+    const body = `id: x-1\nevent: state\ndata: ${JSON.stringify(next)}\n\n`;
+    let letGo: () => void = () => undefined;
+    const gone = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await told.route('**/api/v1/events*', async (route) => {
+      await gone;
+      await route.fulfill({ body, contentType: 'text/event-stream' });
+    });
+    await told.goto(`${home}/#/live`);
+    await told.waitForSelector('.card');
+    assert.equal(await told.locator('.activity').textContent(), 'walk');
+    assert.match(`${await told.locator('.card').textContent()}`, /91 %.*gyroscope missing.*mpu6050@1:0x68: unplugged/);
+    letGo();
+    await told.waitForFunction(`document.querySelector('.activity').textContent === 'run'`);
+    await told.close();
+  });
+
+  it('shows what happens without a reload', async () => {
+    const { page, requests, problems } = await open();
+    const board = await open(`boards/pi-5`);
+    const strip = () => page.locator('.incidents').textContent();
+    fleet.setGyroscope('pi-5', 0.1, 'clip');
+    fleet.setGyroscope(STUCK, 0.97, null);
+    await fleet.answer();
+    await page.waitForFunction(`document.querySelector('.figures').textContent.includes('Round31')`);
+    await page.waitForFunction(`!document.querySelector('.incidents').textContent.includes('${STUCK}')`);
+    assert.doesNotMatch(`${await strip()}`, /pi-5/, 'one bad round may be an accident');
+    await fleet.answer();
+    await page.waitForFunction(
+      `document.querySelector('.incidents').textContent.includes('pi-5: gyroscope clipping for 2 rounds')`,
+    );
+    await board.page.waitForFunction(`document.querySelector('.card.bad')?.textContent.includes('clipping, 2 rounds')`);
+    await board.page.waitForFunction(`document.querySelector('tbody td').textContent === '31'`);
+    assert.equal(requests.filter((request) => /\/(?:#.*)?$/.test(request)).length, 1, 'the page was loaded once');
+    await fleet.boards.get('pi-6')?.say('offline');
+    await page.waitForFunction(`document.querySelector('.incidents').textContent.includes('pi-6: offline')`);
+    await fleet.boards.get('pi-6')?.say('online');
+    await page.waitForFunction(`!document.querySelector('.incidents').textContent.includes('pi-6')`);
+    assert.deepEqual([...problems, ...board.problems].filter(isProblem), []);
+    await page.close();
+    await board.page.close();
+  });
+
+  it('asks for the token where reading needs one', async (t) => {
+    const guarded = await startHttpFleet(t, { config: { http: { listen: '0.0.0.0:0' } } });
+    const page = await context.newPage();
+    await page.goto(`${guarded.server.httpUrl}`.replace('0.0.0.0', '127.0.0.1'));
+    await page.fill('#token', 'not-the-right-one');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(`document.querySelector('#token')?.value === ''`);
+    await page.fill('#token', TOKEN);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.strip');
+    assert.equal(await page.locator('.strip h2').textContent(), 'No board has been heard of yet');
+    await guarded.board('pi-1').start();
+    await page.waitForFunction(`document.querySelector('.virtual .row a')?.textContent === 'pi-1'`);
+    await page.close();
   });
 });
 
