@@ -3,6 +3,9 @@ import type { BoardLine, ModalityLine } from '../http/board-list.ts';
 import type { FleetAnswer } from './api.ts';
 import { BAD_QUALITY } from './trouble.ts';
 
+/** Rounds of history that a list shows and `badRounds` reaches. */
+export const HISTORY = 30;
+
 export interface FleetNow {
   readonly fleet: FleetAnswer;
   /** What every modality's history is of, ascending; the open round is the last. */
@@ -33,6 +36,19 @@ export function fleetAfter(now: FleetNow, type: string, data: Data): FleetNow {
     return put({ round: null, lastRound: round, model, totals: { rounds: rounds + 1, ...sums } });
   }
   return now;
+}
+
+/** A round that is newer than the histories becomes their last place. */
+export function roundsAfter(now: FleetNow, round: number): FleetNow {
+  const isNew = (now.rounds.at(-1) ?? -1) < round;
+  return { ...now, rounds: [...now.rounds, ...(isNew ? [round] : [])].slice(-HISTORY), openRound: round };
+}
+
+/** A board when a round has opened. @param isNew the histories got a place for it */
+export function boardInRound(board: BoardLine, isNew: boolean): BoardLine {
+  const withPlace = (line: ModalityLine) => ({ ...line, history: [...line.history, null].slice(-HISTORY) });
+  const modalities = isNew ? board.modalities.map(withPlace) : board.modalities;
+  return { ...board, modalities, hasAnswered: false, isAsked: board.state === 'online' };
 }
 
 /** Null: the board is forgotten. */

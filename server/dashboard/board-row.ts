@@ -1,10 +1,10 @@
 /** A board in the overview: who, when, how its sensors are and why, what waits. Only what has changed is written. */
 import type { BoardLine, ModalityLine } from '../http/board-list.ts';
+import { HISTORY } from './apply-event.ts';
 import { element, setAttribute, setText } from './element.ts';
 import { agoText, bytesText, percentText } from './figure-text.ts';
-import { HISTORY } from './fleet-model.ts';
 import { createSparkline } from './sparkline.ts';
-import { BAD_QUALITY, FAIR_QUALITY, reasonText } from './trouble.ts';
+import { BAD_QUALITY, FAIR_QUALITY, modalityText, reasonText } from './trouble.ts';
 import type { VirtualRow } from './virtual-list.ts';
 
 /** @param read what is known of the board now; undefined when it is gone */
@@ -18,7 +18,7 @@ export function createBoardRow(
   const seen = element('span', { class: 'muted' });
   const round = element('span', {});
   const answer = element('span', { class: 'muted' });
-  const cells = modalities.map(createQualityCell);
+  const cells = modalities.map((name) => createQualityCell(modalityText(name)));
   const accuracy = cell('number accuracy');
   const backlog = cell('number backlog');
   const bytes = cell('number bytes-sent');
@@ -53,16 +53,13 @@ function cell(name: string): HTMLElement {
   return element('div', { role: 'cell', class: name });
 }
 
-function createQualityCell() {
+function createQualityCell(name: string) {
   const curve = createSparkline(HISTORY);
   const value = element('span', { class: 'value' });
   const why = element('span', { class: 'why' });
-  const made = element(
-    'div',
-    { role: 'cell', class: 'quality' },
-    curve.element,
-    element('span', { class: 'two' }, value, why),
-  );
+  const label = element('span', { class: 'modality', 'aria-hidden': 'true' }, name);
+  const two = element('span', { class: 'two' }, value, why);
+  const made = element('div', { role: 'cell', class: 'quality' }, label, curve.element, two);
   return {
     element: made,
     show(line: ModalityLine | undefined, isMissing: boolean) {

@@ -1,10 +1,11 @@
 /** One board: what is wrong with it in words, each sensor over the rounds, and its updates. */
 import type { BoardLine } from '../http/board-list.ts';
 import { type CountedUpdate, getJson } from './api.ts';
+import { HISTORY } from './apply-event.ts';
 import { qualityText } from './board-row.ts';
 import { element, setAttribute, setText } from './element.ts';
 import { agoText, bytesText, durationText, percentText } from './figure-text.ts';
-import { type FleetModel, HISTORY } from './fleet-model.ts';
+import type { FleetModel } from './fleet-model.ts';
 import { createPlot, type Plot } from './plot.ts';
 import { startReading } from './reading.ts';
 import { createTable, type Table } from './table.ts';

@@ -51,18 +51,7 @@ export function createBytesView(model: FleetModel): View {
         : `${words} ${bytesText(fp32Bytes)}: ${factor.toFixed(1)} times as much.`,
     );
     bars.replaceChildren(bar('as sent', payloadBytes, fp32Bytes, 0), bar('as float32', fp32Bytes, fp32Bytes, 1));
-    const most = [...model.boards().values()].sort((a, b) => b.bytes - a.bytes).slice(0, MOST_SHOWN);
-    boards.replaceChildren(
-      ...most.map(({ device, bytes, counted }) =>
-        element(
-          'li',
-          {},
-          element('a', { href: `#/boards/${encodeURIComponent(device)}` }, device),
-          element('span', {}, bytesText(bytes)),
-          element('span', { class: 'muted' }, counted === 0 ? '' : `${bytesText(bytes / counted)} an update`),
-        ),
-      ),
-    );
+    boards.replaceChildren(...mostOf(model));
   };
   show();
   const figures = element('div', { class: 'plots' }, parts.element, beside.element);
@@ -101,5 +90,18 @@ function bar(name: string, bytes: number, most: number, colour: number): HTMLEle
     element('span', {}, name),
     element('span', { class: 'track' }, fill),
     element('strong', {}, bytesText(bytes)),
+  );
+}
+
+function mostOf(model: FleetModel): HTMLElement[] {
+  const most = [...model.boards().values()].sort((a, b) => b.bytes - a.bytes).slice(0, MOST_SHOWN);
+  return most.map(({ device, bytes, counted }) =>
+    element(
+      'li',
+      {},
+      element('a', { href: `#/boards/${encodeURIComponent(device)}` }, device),
+      element('span', {}, bytesText(bytes)),
+      element('span', { class: 'muted' }, counted === 0 ? '' : `${bytesText(bytes / counted)} an update`),
+    ),
   );
 }

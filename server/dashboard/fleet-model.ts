@@ -4,7 +4,7 @@
  */
 import type { BoardLine } from '../http/board-list.ts';
 import { type FleetAnswer, getDevices, getJson, statusOf } from './api.ts';
-import { boardAfter, type FleetNow, fleetAfter } from './apply-event.ts';
+import { boardAfter, boardInRound, type FleetNow, fleetAfter, HISTORY, roundsAfter } from './apply-event.ts';
 import { type EventFeed, type FeedEvent, startEventFeed } from './event-feed.ts';
 import { type Changes, createFrameChanges } from './frame-changes.ts';
 
@@ -30,9 +30,6 @@ export interface FleetModel {
   start(): Promise<void>;
   stop(): void;
 }
-
-/** Rounds of history that a list shows and `badRounds` reaches. */
-export const HISTORY = 30;
 
 export function createFleetModel(): FleetModel {
   const changes = createFrameChanges();
@@ -64,17 +61,13 @@ export function createFleetModel(): FleetModel {
     changes.pending().boards.add(device);
     if (before === undefined || after === null) changes.pending().isList = true;
   };
-  /** A round that is newer than the histories makes room in all of them. */
   const keepUpWithRound = (round: number) => {
     if (now === null || now.openRound === round) return;
-    const rounds = [...now.rounds, ...((now.rounds.at(-1) ?? -1) < round ? [round] : [])].slice(-HISTORY);
-    const isNew = rounds.at(-1) !== now.rounds.at(-1);
-    now = { ...now, rounds, openRound: round };
+    const before = now;
+    now = roundsAfter(now, round);
+    const isNew = now.rounds.at(-1) !== before.rounds.at(-1);
     for (const [name, board] of boards) {
-      const modalities = isNew
-        ? board.modalities.map((line) => ({ ...line, history: [...line.history, null].slice(-HISTORY) }))
-        : board.modalities;
-      boards.set(name, { ...board, modalities, hasAnswered: false, isAsked: board.state === 'online' });
+      boards.set(name, boardInRound(board, isNew));
       changes.pending().boards.add(name);
     }
   };

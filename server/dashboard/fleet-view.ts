@@ -1,8 +1,10 @@
 /** The overview: what is wrong in words, the fleet in figures, and every board in a row, the worst first. */
+
+import { HISTORY } from './apply-event.ts';
 import { createBoardRow } from './board-row.ts';
 import { element, setAttribute, setText } from './element.ts';
 import { bytesText, percentText } from './figure-text.ts';
-import { type FleetModel, HISTORY } from './fleet-model.ts';
+import type { FleetModel } from './fleet-model.ts';
 import type { Changes } from './frame-changes.ts';
 import { createIncidentStrip } from './incident-strip.ts';
 import { FAIR_QUALITY, modalityText, type Trouble, troublesOf } from './trouble.ts';
@@ -36,7 +38,7 @@ export function createFleetView(model: FleetModel): View {
   const table = createTable(modalities, list.element);
   const none = element('p', { class: 'muted none', hidden: true });
   const troubles = new Map<string, readonly Trouble[]>();
-  let order: readonly string[] = [];
+  let order: readonly string[] | null = null;
   const judge = (devices: Iterable<string>) => {
     const { lastRound } = model.now().fleet;
     for (const device of devices) {
@@ -47,7 +49,7 @@ export function createFleetView(model: FleetModel): View {
   };
   const sort = () => {
     const next = sorted(model, troubles, controls.order(), controls.filter(), controls.isTroubleOnly());
-    if (next.length === order.length && next.every((device, i) => device === order[i])) return;
+    if (next.length === order?.length && next.every((device, i) => device === order?.[i])) return;
     order = next;
     list.setKeys(order);
     setAttribute(table, 'aria-rowcount', String(order.length + 1));
@@ -61,7 +63,7 @@ export function createFleetView(model: FleetModel): View {
     sort();
   };
   controls.onChange(() => {
-    order = [];
+    order = null;
     sort();
     list.refresh(null);
   });
@@ -170,7 +172,7 @@ function createFigures(model: FleetModel) {
   };
   const [boards, round, accuracy, bytes] = [figure('Online'), figure('Round'), figure('Accuracy'), figure('Sent')];
   const progress = element('progress', { 'aria-label': 'boards that have answered', max: 1, value: 0 });
-  round.element.append(progress);
+  round.element.append(element('dd', {}, progress));
   const made = element('dl', { class: 'figures' }, ...[boards, round, accuracy, bytes].map((one) => one.element));
   return {
     element: made,
