@@ -7,9 +7,13 @@ import { bytesText, percentText } from './figure-text.ts';
 import type { FleetModel } from './fleet-model.ts';
 import type { Changes } from './frame-changes.ts';
 import { createIncidentStrip } from './incident-strip.ts';
+import { createPaced } from './paced.ts';
 import { FAIR_QUALITY, modalityText, type Trouble, troublesOf } from './trouble.ts';
 import type { View } from './view.ts';
 import { createVirtualList } from './virtual-list.ts';
+
+/** The whole (incidents, figures, order) is shown anew at most so often; rows as soon as they change. */
+const PACE_MS = 200;
 
 const PHONE = '(max-width: 760px)';
 
@@ -39,6 +43,10 @@ export function createFleetView(model: FleetModel): View {
   const none = element('p', { class: 'muted none', hidden: true });
   const troubles = new Map<string, readonly Trouble[]>();
   let order: readonly string[] | null = null;
+  let names: readonly string[] = [];
+  const listNames = () => {
+    names = [...model.boards().keys()].sort(BY_NAME.compare);
+  };
   const judge = (devices: Iterable<string>) => {
     const { lastRound } = model.now().fleet;
     for (const device of devices) {
@@ -48,7 +56,7 @@ export function createFleetView(model: FleetModel): View {
     }
   };
   const sort = () => {
-    const next = sorted(model, troubles, controls.order(), controls.filter(), controls.isTroubleOnly());
+    const next = sorted(model, names, troubles, controls.chosen());
     if (next.length === order?.length && next.every((device, i) => device === order?.[i])) return;
     order = next;
     list.setKeys(order);
@@ -67,23 +75,29 @@ export function createFleetView(model: FleetModel): View {
     sort();
     list.refresh(null);
   });
-  judge(model.boards().keys());
+  const showing = createPaced(show, PACE_MS);
+  listNames();
+  judge(names);
   show();
   return {
     title: 'Fleet',
     element: element('div', { class: 'fleet' }, strip.element, figures.element, controls.element, table, none),
-    update(changes: Changes) {
-      if (changes.isAll) troubles.clear();
-      judge(changes.isAll ? model.boards().keys() : changes.boards);
-      show();
-      list.refresh(changes.isAll ? null : changes.boards);
+    update({ isAll, isList, boards }: Changes) {
+      if (isAll) troubles.clear();
+      if (isAll || isList) listNames();
+      judge(isAll ? names : boards);
+      showing.soon();
+      list.refresh(isAll ? null : boards);
     },
     tick() {
-      judge(model.boards().keys());
-      show();
+      judge(names.filter((device) => model.boards().get(device)?.state === 'offline'));
+      showing.soon();
       list.refresh(null);
     },
-    stop: () => list.stop(),
+    stop() {
+      showing.stop();
+      list.stop();
+    },
   };
 }
 
@@ -93,30 +107,36 @@ function worstFirst(a: Trouble, b: Trouble): number {
 
 function sorted(
   model: FleetModel,
+  names: readonly string[],
   troubles: ReadonlyMap<string, readonly Trouble[]>,
-  order: Order,
-  filter: string,
-  isTroubleOnly: boolean,
-): string[] {
+  { order, filter, isTroubleOnly }: ReturnType<ReturnType<typeof createControls>['chosen']>,
+): readonly string[] {
   const boards = model.boards();
   const worst = (device: string) => troubles.get(device)?.[0];
-  const hasWords = (device: string) =>
-    `${device} ${boards.get(device)?.state} ${troubles.get(device)?.map(({ text }) => text)}`
-      .toLowerCase()
-      .includes(filter);
-  const names = [...boards.keys()].filter(
+  const hasWords = (device: string) => {
+    const words = troubles.get(device)?.map(({ text }) => text);
+    return `${device} ${boards.get(device)?.state} ${words}`.toLowerCase().includes(filter);
+  };
+  const shown = names.filter(
     (device) => (filter === '' || hasWords(device)) && (!isTroubleOnly || worst(device) !== undefined),
   );
-  names.sort(BY_NAME.compare);
-  const by = (value: (device: string) => number) => names.sort((a, b) => value(b) - value(a));
-  const poorest = (device: string) =>
-    Math.min(1, ...(boards.get(device)?.modalities ?? []).flatMap(({ quality }) => (quality === null ? [] : quality)));
-  const rank = (device: string) => 1000 * (worst(device)?.severity ?? 0) + (worst(device)?.rounds ?? 0);
-  if (order === 'trouble') by((device) => rank(device) + (poorest(device) < FAIR_QUALITY ? 1 - poorest(device) : 0));
-  if (order === 'seen') by((device) => -(boards.get(device)?.lastSeenMs ?? 0));
-  if (order === 'bytes') by((device) => boards.get(device)?.bytes ?? 0);
-  if (order === 'backlog') by((device) => boards.get(device)?.backlog ?? 0);
-  return names;
+  if (order === 'name') return shown;
+  const poorest = (device: string) => {
+    const qualities = boards.get(device)?.modalities.flatMap(({ quality }) => quality ?? []) ?? [];
+    return Math.min(1, ...qualities);
+  };
+  const keys: Readonly<Record<Exclude<Order, 'name'>, (device: string) => number>> = {
+    trouble(device) {
+      const poor = poorest(device);
+      const { severity = 0, rounds = 0 } = worst(device) ?? {};
+      return 1000 * severity + rounds + (poor < FAIR_QUALITY ? 1 - poor : 0);
+    },
+    seen: (device) => -(boards.get(device)?.lastSeenMs ?? 0),
+    bytes: (device) => boards.get(device)?.bytes ?? 0,
+    backlog: (device) => boards.get(device)?.backlog ?? 0,
+  };
+  const key = new Map(shown.map((device) => [device, keys[order](device)]));
+  return shown.sort((a, b) => (key.get(b) ?? 0) - (key.get(a) ?? 0)); // stable: by name among equals
 }
 
 function createTable(modalities: readonly string[], rows: HTMLElement): HTMLElement {
@@ -155,9 +175,10 @@ function createControls() {
   );
   return {
     element: made,
-    filter: () => filter.value.trim().toLowerCase(),
-    order: () => order.value as Order,
-    isTroubleOnly: () => only.checked,
+    chosen() {
+      const words = filter.value.trim().toLowerCase();
+      return { order: order.value as Order, filter: words, isTroubleOnly: only.checked };
+    },
     onChange(listener: () => void) {
       for (const input of [filter, order, only]) input.addEventListener('input', listener);
     },

@@ -17,7 +17,12 @@ import { AWAY, LAME, STUCK, startWatchedFleet, type WatchedFleet } from '../fixt
 const ROUNDS = 30;
 const VIEWS = ['', 'rounds', 'rounds/12', 'curves', 'prototypes', 'bytes', 'live', `boards/${STUCK}`];
 
-describe('the dashboard in a browser', { skip: noBrowser, timeout: 180_000 }, () => {
+interface Findings {
+  readonly violations: readonly { id: string; impact: string; nodes: { html: string }[] }[];
+  readonly passes: readonly object[];
+}
+
+describe('the dashboard in a browser', { skip: noBrowser, timeout: 300_000 }, () => {
   let folder = '';
   let context: BrowserContext;
   let fleet: WatchedFleet;
@@ -137,12 +142,12 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 180_000 }, ()
   it('has no serious finding of axe in any view, light and dark', async () => {
     const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     for (const scheme of ['light', 'dark'] as const) {
+      const { page } = await open('', scheme);
+      await page.evaluate(axe);
       for (const view of VIEWS) {
-        const { page } = await open(view, scheme);
-        await page.evaluate(axe);
-        const found = (await page.evaluate('axe.run()')) as {
-          violations: { id: string; impact: string; nodes: { html: string }[] }[];
-        };
+        await page.evaluate(`location.hash = '#/${view}'`);
+        await settled(page);
+        const found = (await page.evaluate(`axe.run({ resultTypes: ['violations'] })`)) as Findings;
         const serious = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
         const told = serious.map(
           ({ id, nodes }) =>
@@ -152,21 +157,24 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 180_000 }, ()
               .join(' ')}`,
         );
         assert.deepEqual(told, [], `${view} ${scheme}`);
+        assert.ok(found.passes.length > 10, 'axe has looked at something');
         await keepScreenshot(page, `dashboard-${view.replace('/', '-') || 'fleet'}-${scheme}`);
-        await page.close();
       }
+      await page.close();
     }
   });
 
   it('fits a phone', async () => {
+    const { page, problems } = await open('', 'light', 390);
     for (const view of VIEWS) {
-      const { page, problems } = await open(view, 'light', 390);
+      await page.evaluate(`location.hash = '#/${view}'`);
+      await settled(page);
       assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390, view);
-      assert.deepEqual(problems.filter(isProblem), [], view);
       await keepScreenshot(page, `dashboard-${view.replace('/', '-') || 'fleet'}-phone`);
-      await page.close();
     }
-    const { page } = await open('', 'dark', 390);
+    await page.evaluate(`location.hash = '#/'`);
+    await settled(page);
+    assert.deepEqual(problems.filter(isProblem), []);
     const first = await page.locator('.incidents li').first().boundingBox();
     assert.ok(first !== null && first.y + first.height < 300, 'the incident is on the first screen');
     await page.close();
@@ -263,11 +271,8 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 180_000 }, ()
 
 /** The view has read what it shows, and a frame has been drawn. */
 async function settled(page: Page): Promise<void> {
-  await page.waitForSelector('main h1');
-  await until(
-    page,
-    `[...document.querySelectorAll('main [role=status]')].every((one) => one.textContent !== 'Reading …')`,
-  );
+  const isRead = `[...document.querySelectorAll('main [role=status]')].every((one) => one.textContent !== 'Reading …')`;
+  await until(page, `document.querySelector('main h1') !== null && ${isRead}`);
   await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }
 
