@@ -21,7 +21,7 @@ import type { BoardReport, RoundRecord } from '../../server/record.ts';
 import { openHistory } from '../../server/store/history.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
 import { qqr } from '../../server/strategies/qqr.ts';
-import { keepScreenshot, launchBrowser, noBrowser } from '../fixtures/browser-page.ts';
+import { launchBrowser, noBrowser } from '../fixtures/browser-page.ts';
 import { sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
 
 const BOARDS = 1000;
@@ -77,7 +77,6 @@ test('1000 boards: at once on the page, up to date, and without stutter', {
   );
   const scrolling = await longTasks(page);
   assert.match(`${await page.locator('.virtual .row').last().getAttribute('aria-rowindex')}`, /^100\d$/);
-  await keepScreenshot(page, 'dashboard-1000');
 
   t.diagnostic(
     `first rows ${firstRowMs.toFixed(0)} ms after the address was opened; long tasks until then ${told(loading)}`,
