@@ -7,13 +7,12 @@ import { createSparkline } from './sparkline.ts';
 import { BAD_QUALITY, FAIR_QUALITY, modalityText, reasonText } from './trouble.ts';
 import type { VirtualRow } from './virtual-list.ts';
 
-/** @param read what is known of the board now; undefined when it is gone */
+/** @param read what is known of a board now; undefined when it is gone */
 export function createBoardRow(
-  device: string,
   modalities: readonly string[],
-  read: () => BoardLine | undefined,
+  read: (device: string) => BoardLine | undefined,
 ): VirtualRow {
-  const link = element('a', { href: `#/boards/${encodeURIComponent(device)}`, title: device }, device);
+  const link = element('a', {});
   const mark = element('span', { class: 'state', 'aria-hidden': 'true' });
   const seen = element('span', { class: 'muted' });
   const round = element('span', {});
@@ -32,9 +31,12 @@ export function createBoardRow(
   );
   return {
     element: row,
-    show(index) {
+    show(device, index) {
       setAttribute(row, 'aria-rowindex', String(index + 2));
-      const board = read();
+      setAttribute(link, 'href', `#/boards/${encodeURIComponent(device)}`);
+      setAttribute(link, 'title', device);
+      setText(link, device);
+      const board = read(device);
       if (board === undefined) return;
       setAttribute(mark, 'class', `state ${board.state}`);
       setText(seen, `${board.state} · ${agoText(board.lastSeenMs, Date.now())}`);

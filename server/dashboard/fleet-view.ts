@@ -37,8 +37,7 @@ export function createFleetView(model: FleetModel): View {
   const controls = createControls();
   const phone = matchMedia(PHONE);
   const rowHeight = () => (phone.matches ? 76 + 34 * modalities.length : 52);
-  const read = (device: string) => () => model.boards().get(device);
-  const list = createVirtualList((device) => createBoardRow(device, modalities, read(device)), rowHeight);
+  const list = createVirtualList(() => createBoardRow(modalities, (device) => model.boards().get(device)), rowHeight);
   const table = createTable(modalities, list.element);
   const none = element('p', { class: 'muted none', hidden: true });
   const troubles = new Map<string, readonly Trouble[]>();

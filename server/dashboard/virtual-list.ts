@@ -1,12 +1,13 @@
 /**
  * A list of which only the rows near the window exist, in their order, so that 1000 boards cost what thirty do.
- * Invariant: a row belongs to one key as long as it exists; what has the focus keeps it when rows change places.
+ * Invariant: a row belongs to one key as long as that is near the window, then serves another; what has the focus keeps it when rows
+ * change places.
  */
 
 export interface VirtualRow {
   readonly element: HTMLElement;
-  /** Shows what its key is now. @param index place in the list */
-  show(index: number): void;
+  /** Shows what this key is now; it may be another than before. @param index place in the list */
+  show(key: string, index: number): void;
 }
 
 export interface VirtualList {
@@ -22,11 +23,12 @@ export interface VirtualList {
 const AHEAD = 6;
 
 /** @param rowHeight height of every row in px, as the stylesheet has it; asked again after the window has changed its size */
-export function createVirtualList(createRow: (key: string) => VirtualRow, rowHeight: () => number): VirtualList {
+export function createVirtualList(createRow: () => VirtualRow, rowHeight: () => number): VirtualList {
   const element = document.createElement('div');
   element.className = 'virtual';
   element.setAttribute('role', 'rowgroup');
   const rows = new Map<string, VirtualRow>();
+  const free: VirtualRow[] = [];
   let keys: readonly string[] = [];
   let height = rowHeight();
   let frame = 0;
@@ -42,18 +44,19 @@ export function createVirtualList(createRow: (key: string) => VirtualRow, rowHei
     const isWanted = new Set(wanted);
     for (const [key, row] of rows) {
       if (isWanted.has(key)) continue;
-      row.element.remove();
+      row.element.remove(); // else all others would change their places
       rows.delete(key);
+      free.push(row);
     }
     const focused = document.activeElement;
     for (const [i, key] of wanted.entries()) {
       let row = rows.get(key);
       const isNew = row === undefined;
-      row ??= createRow(key);
+      row ??= free.pop() ?? createRow();
       rows.set(key, row);
       row.element.style.transform = `translateY(${(first + i) * height}px)`;
       if (element.children[i] !== row.element) element.insertBefore(row.element, element.children[i] ?? null);
-      if (isNew || row.element.getAttribute('aria-rowindex') !== String(first + i + 2)) row.show(first + i);
+      if (isNew || row.element.getAttribute('aria-rowindex') !== String(first + i + 2)) row.show(key, first + i);
     }
     if (focused !== document.activeElement && focused instanceof HTMLElement && element.contains(focused)) {
       focused.focus({ preventScroll: true });
@@ -80,7 +83,7 @@ export function createVirtualList(createRow: (key: string) => VirtualRow, rowHei
     },
     refresh(changed) {
       for (const [key, row] of rows) {
-        if (changed === null || changed.has(key)) row.show(Number(row.element.getAttribute('aria-rowindex')) - 2);
+        if (changed === null || changed.has(key)) row.show(key, Number(row.element.getAttribute('aria-rowindex')) - 2);
       }
     },
     stop() {

@@ -31,6 +31,8 @@ const NAMES = Array.from({ length: BOARDS }, (_, i) => `board-${String(i).padSta
 const STUCK = 'board-0617';
 /** Events come as fast as a busy fleet's, a thousand in two seconds. */
 const BURST = { events: 25, everyMs: 50 };
+/** Frames of 400 px each: faster than a person can look. */
+const SCROLLS = 150;
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 test('1000 boards: at once on the page, up to date, and without stutter', {
@@ -72,9 +74,11 @@ test('1000 boards: at once on the page, up to date, and without stutter', {
   const updating = await longTasks(page);
   const latency = await latencies(page, watch);
   await longTasks(page);
+  const busy = await processorOf(page);
   await page.evaluate(
-    `new Promise((done) => { let at = 0; const step = () => { scrollBy(0, 400); if (++at < 150) requestAnimationFrame(step); else done(); }; step(); })`,
+    `new Promise((done) => { let at = 0; const step = () => { scrollBy(0, 400); if (++at < ${SCROLLS}) requestAnimationFrame(step); else done(); }; step(); })`,
   );
+  const frameMs = ((await busy()) * 1000) / SCROLLS;
   const scrolling = await longTasks(page);
   assert.match(`${await page.locator('.virtual .row').last().getAttribute('aria-rowindex')}`, /^100\d$/);
 
@@ -85,13 +89,26 @@ test('1000 boards: at once on the page, up to date, and without stutter', {
     `1000 updates in 2 s: long tasks ${told(updating)}, ${((user + system) / 1000).toFixed(0)} ms of processor at the server and this test`,
   );
   t.diagnostic(
-    `from an update to the page: median ${latency.toFixed(0)} ms; scrolling over 1000 boards: long tasks ${told(scrolling)}`,
+    `from an update to the page: median ${latency.toFixed(0)} ms; scrolling over 1000 boards: ${frameMs.toFixed(1)} ms of processor a frame, long tasks ${told(scrolling)}`,
   );
   assert.ok(firstRowMs < 5000, `${firstRowMs}`);
   assert.ok(latency < 500, `${latency}`);
-  for (const tasks of [updating, scrolling]) assert.ok(Math.max(0, ...tasks) < 400, told(tasks));
+  assert.ok(Math.max(0, ...updating) < 500, told(updating));
+  assert.ok(frameMs < 50, `${frameMs}`);
   assert.deepEqual(problems, []);
 });
+
+/** Seconds of processor time that the page's thread takes from now on, whatever else the machine does. */
+async function processorOf(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const read = async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN;
+  };
+  const before = await read();
+  return async () => (await read()) - before;
+}
 
 async function longTasks(page: Page): Promise<number[]> {
   return (await page.evaluate('longTasks.splice(0)')) as number[];
