@@ -31,6 +31,9 @@ export interface FleetModel {
   stop(): void;
 }
 
+/** After a failure, while the aggregator starts. */
+const RELOAD_MS = 2000;
+
 export function createFleetModel(): FleetModel {
   const changes = createFrameChanges();
   const { tell } = changes;
@@ -41,7 +44,7 @@ export function createFleetModel(): FleetModel {
   let isConnected = true;
   const apply = ({ type, data }: FeedEvent) => {
     if (now === null) return;
-    if (type === 'reset') return void load().catch(() => undefined); // the next reset or a reload of the page asks again
+    if (type === 'reset') return void reload();
     now = fleetAfter(now, type, data);
     if (type === 'round-closed') changes.pending().closedRounds.push(Number(data['round']));
     if (type === 'round-opened' || type === 'update-counted') keepUpWithRound(Number(data['round']));
@@ -71,6 +74,7 @@ export function createFleetModel(): FleetModel {
       changes.pending().boards.add(name);
     }
   };
+  const reload = (): unknown => load().catch(() => setTimeout(reload, RELOAD_MS));
   const load = async () => {
     feed?.stop();
     const fleet = await getJson<FleetAnswer>('fleet');

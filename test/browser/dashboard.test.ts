@@ -252,6 +252,25 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 300_000 }, ()
     await board.page.close();
   });
 
+  it('says that the aggregator is away, and reads everything anew when another one has started', async (t) => {
+    const first = await startHttpFleet(t, { config: { fleet: 'first' } });
+    await first.board('pi-1').start();
+    await first.closed(1);
+    const page = await context.newPage();
+    await page.goto(`${first.server.httpUrl}`);
+    await until(page, `document.querySelector('.virtual .row a')?.textContent === 'pi-1'`);
+    await first.server.stop();
+    await until(page, `document.querySelector('#link').textContent === 'aggregator away'`);
+    const listen = new URL(`${first.server.httpUrl}`).host;
+    const second = await startHttpFleet(t, { config: { fleet: 'second', http: { listen } } });
+    await until(page, `document.querySelector('#fleet-name').textContent === 'second'`);
+    await until(page, `document.querySelector('#link').textContent === 'live'`);
+    assert.equal(await page.locator('.virtual .row').count(), 0, 'its boards are not those of before');
+    await second.board('pi-2').start();
+    await until(page, `document.querySelector('.virtual .row a')?.textContent === 'pi-2'`);
+    await page.close();
+  });
+
   it('asks for the token where reading needs one', async (t) => {
     const guarded = await startHttpFleet(t, { config: { http: { listen: '0.0.0.0:0' } } });
     const page = await context.newPage();
