@@ -10,7 +10,8 @@ import { type Changes, createFrameChanges } from './frame-changes.ts';
 
 /** What a board says of itself now (`qqr/v1/FLEET/state/DEVICE`). */
 export interface LiveState {
-  readonly at: string;
+  /** Wall time of its word. */
+  readonly atMs: number;
   readonly online: boolean;
   readonly activity: string | null;
   readonly confidence: number;
@@ -25,6 +26,8 @@ export interface FleetModel {
   /** Null: the aggregator keeps none. */
   states(): ReadonlyMap<string, LiveState> | null;
   isConnected(): boolean;
+  /** Reads all states anew: an event comes only when one says something else. */
+  readStates(): Promise<void>;
   listen(listener: (changes: Changes) => void): () => void;
   /** Reads everything, then follows. @throws ApiProblem */
   start(): Promise<void>;
@@ -74,37 +77,44 @@ export function createFleetModel(): FleetModel {
       changes.pending().boards.add(name);
     }
   };
+  const connected = (isUp: boolean) => {
+    isConnected = isUp;
+    tell();
+  };
+  const hear = async () => {
+    states = await readStates();
+    for (const device of states?.keys() ?? []) changes.pending().states.add(device);
+    tell();
+  };
   const reload = (): unknown => load().catch(() => setTimeout(reload, RELOAD_MS));
   const load = async () => {
     feed?.stop();
-    const fleet = await getJson<FleetAnswer>('fleet');
-    const [list, live] = await Promise.all([getDevices(HISTORY), readStates()]);
-    boards = new Map(list.devices.map((board) => [board.device, withOpenRound(board, list.rounds, fleet)]));
-    states = live;
-    now = { fleet, rounds: roundsWithOpen(list.rounds, fleet), openRound: fleet.round?.round ?? null };
-    feed = startEventFeed({
-      after: fleet.lastEventId,
-      onEvent: apply,
-      onConnection(isUp) {
-        isConnected = isUp;
-        tell();
-      },
-    });
+    const read = await readFleet();
+    ({ boards, states, now } = read);
+    feed = startEventFeed({ after: read.now.fleet.lastEventId, onEvent: apply, onConnection: connected });
     changes.pending().isAll = true;
     tell();
   };
   return {
-    now() {
-      if (now === null) throw new Error('the fleet is not read yet');
-      return now;
-    },
+    now: () => known(now),
     boards: () => boards,
     states: () => states,
     isConnected: () => isConnected,
+    readStates: hear,
     listen: changes.listen,
     start: load,
     stop: () => feed?.stop(),
   };
+}
+
+/** The fleet first: events after its answer are then heard, whatever the other answers know already. */
+async function readFleet() {
+  const fleet = await getJson<FleetAnswer>('fleet');
+  const [list, states] = await Promise.all([getDevices(HISTORY), readStates()]);
+  const boards = new Map(list.devices.map((board) => [board.device, withOpenRound(board, list.rounds, fleet)]));
+  const rounds = roundsWithOpen(list.rounds, fleet);
+  const now: FleetNow = { fleet, rounds, openRound: fleet.round?.round ?? null };
+  return { boards, states, now };
 }
 
 async function readStates(): Promise<Map<string, LiveState> | null> {
@@ -129,4 +139,9 @@ function withOpenRound(board: BoardLine, rounds: readonly number[], fleet: Fleet
     return { ...line, history: [...line.history, quality].slice(-HISTORY) };
   });
   return { ...board, modalities };
+}
+
+function known(now: FleetNow | null): FleetNow {
+  if (now === null) throw new Error('the fleet is not read yet');
+  return now;
 }

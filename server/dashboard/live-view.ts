@@ -17,6 +17,9 @@ interface PredictionsAnswer {
   readonly confusion: readonly (readonly number[])[];
 }
 
+/** Ticks between readings of all states: boards speak every ten seconds. */
+const READ_EVERY = 10;
+
 /** Cards beyond that are reached by the filter. */
 const MOST_CARDS = 200;
 
@@ -62,6 +65,7 @@ export function createLiveView(model: FleetModel): View {
     heldOut.hidden = false;
     heldOut.replaceChildren(...confusionOf(answer));
   });
+  let ticks = 0;
   filter.addEventListener('input', list);
   list();
   return {
@@ -74,6 +78,7 @@ export function createLiveView(model: FleetModel): View {
       if (closedRounds.length > 0) reading.again();
     },
     tick() {
+      if (++ticks % READ_EVERY === 0 && model.states() !== null) model.readStates().catch(() => undefined); // again in a while
       for (const card of cards.values()) card.tick();
     },
     stop: () => reading.stop(),
@@ -101,7 +106,7 @@ function createCard(device: string) {
   const tick = () => {
     if (state === null) return;
     const version = state.modelVersion === null ? 'no model yet' : `model ${state.modelVersion}`;
-    setText(heard, `${state.online ? '' : 'said goodbye · '}${version} · ${agoText(Date.parse(state.at), Date.now())}`);
+    setText(heard, `${state.online ? '' : 'said goodbye · '}${version} · ${agoText(state.atMs, Date.now())}`);
   };
   return {
     element: card,

@@ -187,9 +187,9 @@ async function shownFleet(t: TestContext) {
   for (let round = 0; round < ROUNDS; round++) {
     store.open({ round, kind: 'training', modelVersion: round, asked: NAMES });
     for (const device of NAMES) store.accept({ round, device, seq: round }, Uint8Array.of(1, 2, 3));
-    const devices = NAMES.map((device) => ({ device, ended: false }));
+    const boards = NAMES.map((device) => ({ device, ended: false, norm: null, wasClipped: false }));
     const reports = NAMES.map((device) => reportOf(device, round));
-    store.close({ record: recordOf(round), global, devices, reports, closedAtMs: Date.now() });
+    store.close({ record: recordOf(round), global, boards, reports, closedAtMs: Date.now() });
   }
   const watch = createFleetWatch(systemClock, store.lastRecord());
   watch.link(true);
