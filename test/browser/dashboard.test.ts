@@ -208,10 +208,10 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 300_000 }, ()
     await fleet.say('pi-5', { ...state, activity: null, confidence: 0, faults: [] });
     await until(page, `document.querySelectorAll('.card').length === 2`);
     assert.match(`${await card.nth(1).textContent()}`, /does not know/);
+    assert.deepEqual(problems, [], 'before a reload ends the stream of events');
     await page.reload();
     await settled(page);
     assert.deepEqual(await page.locator('.activity').allTextContents(), ['run', 'does not know']);
-    assert.deepEqual(problems, []);
     await page.close();
   });
 
