@@ -3,6 +3,7 @@
  * Started in the order broker → link → aggregator, stopped in reverse.
  */
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/base/clock.ts';
@@ -30,10 +31,13 @@ import { openHistory } from './store/history.ts';
 import type { RoundStore } from './store/round-store.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 
-/** Where the dashboard's files lie: what is compiled, and beside the sources what is served as it is. */
+/** Where the dashboard's files lie: what is compiled, beside the sources what is served as it is, and the library that draws curves. */
+const { resolve } = createRequire(import.meta.url);
 const DASHBOARD = [
-  { at: '/', from: new URL('./dashboard', import.meta.url) },
-  { at: '/', from: new URL('../../server/dashboard', import.meta.url) },
+  { at: '/', path: fileURLToPath(new URL('./dashboard', import.meta.url)) },
+  { at: '/', path: fileURLToPath(new URL('../../server/dashboard', import.meta.url)) },
+  { at: '/vendor/uplot.js', path: resolve('uplot/dist/uPlot.iife.min.js') },
+  { at: '/vendor/uplot.css', path: resolve('uplot/dist/uPlot.min.css') },
 ];
 
 export interface ServerOptions {
@@ -171,7 +175,7 @@ async function openDoor(http: HttpSettings, parts: DoorParts, undo: (() => Promi
     traffic: () => transport.traffic(),
     probeStore: () => store.probe(),
   };
-  const staticFiles = await createStaticFiles(DASHBOARD.map(({ at, from }) => ({ at, path: fileURLToPath(from) })));
+  const staticFiles = await createStaticFiles(DASHBOARD);
   const door = createHttpServer(createApp({ window, settings: http, staticFiles, clock, log }), http);
   undo.push(() => door.stop());
   await door.start(new AbortController().signal);
