@@ -109,7 +109,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
 
   transport.onState((connected) => {
     if (!connected) return;
-    schedule.linkUp();
+    const newest = store.outgoing().at(-1);
+    if (newest !== undefined) schedule.linkUp(newest);
     wakeup.wake();
   });
 

@@ -9,10 +9,11 @@ export interface ResendSchedule {
   /** Sending has ended, well or not: the receipt is given `baseMs` to come, then a jittered pause follows. */
   sent(row: OutboxEntry): void;
   /**
-   * The link is back. Pauses grew while nobody could answer, or the answer went down with the broker: nothing waits longer now than it
-   * would after a restart.
+   * The link is back. Pauses grew while nobody could answer, or the answer went down with the broker: `newest`, which may yet count in
+   * the round that is open, waits no longer now than it would after a restart. What is older keeps its pause, so that a fleet whose
+   * outboxes are full does not send them all at once.
    */
-  linkUp(): void;
+  linkUp(newest: OutboxKey): void;
   forget(key: OutboxKey): void;
 }
 
@@ -30,8 +31,10 @@ export function createResendSchedule(clock: Clock, random: () => number, resend:
       if (!dueAtMs.has(nameOf(row))) return; // settled meanwhile
       dueAtMs.set(nameOf(row), clock.nowMs() + resend.baseMs + backoffMs(row.attempts, resend, random));
     },
-    linkUp() {
-      for (const [name, due] of dueAtMs) dueAtMs.set(name, Math.min(due, clock.nowMs() + backoffMs(0, resend, random)));
+    linkUp(newest) {
+      const due = dueAtMs.get(nameOf(newest));
+      if (due === undefined) return;
+      dueAtMs.set(nameOf(newest), Math.min(due, clock.nowMs() + backoffMs(0, resend, random)));
     },
     forget: (key) => void dueAtMs.delete(nameOf(key)),
   };
