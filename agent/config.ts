@@ -131,6 +131,19 @@ export const agentConfigSchema = z.strictObject({
       everyS: z.number().min(0).max(3600).default(10),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      /** HOST:PORT where Prometheus may read the board's numbers, or `off`. Whoever reaches the address may read them. */
+      listen: z
+        .string()
+        .regex(/^(?:off|.+:\d{1,5})$/, 'takes HOST:PORT or off')
+        .refine(
+          (text) => text === 'off' || Number(text.slice(text.lastIndexOf(':') + 1)) < 65_536,
+          'takes a port up to 65535',
+        )
+        .default('off'),
+    })
+    .prefault({}),
   homeAssistant: z
     .strictObject({
       /** Describe the board to Home Assistant, which then shows it by itself. */

@@ -18,7 +18,7 @@ import { openBoardChips, type SensorSettings } from './sensors/board-chips.ts';
 import { BOARD_CLOCK_STATE, openBoardClock } from './sensors/board-clock.ts';
 import { loadCalibrations } from './sensors/calibration-file.ts';
 import type { FaultEvent } from './sensors/fault-watch.ts';
-import { createImuSensor, type ImuSensor } from './sensors/imu-sensor.ts';
+import { createImuSensor, type ImuSensor, type ImuStats } from './sensors/imu-sensor.ts';
 
 /** The slice of the settings that is about sensors and their surroundings. */
 export interface BoardSettings {
@@ -50,6 +50,8 @@ export interface LiveSensor {
   status(): string;
   /** What is failing now: `mpu6050@1:0x68: unplugged`. */
   failing(): readonly string[];
+  /** By chip id. */
+  chips(): ImuStats['chips'];
   /** Opens the doors for labels. @param transport the link, started or not @param classes what the fleet's model tells apart, null: not known yet */
   openDoors(transport: Transport, classes: () => readonly string[] | null, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -86,6 +88,7 @@ export async function startLiveSensor(parts: LiveSensorParts, signal: AbortSigna
       progress: () => sensor.progress(),
       status: () => statusOf(sensor, namesOf(failing())),
       failing: () => namesOf(failing()),
+      chips: () => sensor.stats().chips,
       openDoors,
       stop,
     };

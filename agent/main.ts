@@ -7,19 +7,18 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
+import type { Lifecycle } from '../core/base/lifecycle.ts';
 import type { Log } from '../core/base/log.ts';
 import { createCertificateWatch } from '../core/link/certificate-watch.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
 import { createRng } from '../core/math/rng.ts';
-import type { NetworkFor } from '../core/model/network-cache.ts';
 import type { WindowModality } from '../core/stream/align.ts';
 import { topics as topicsOf } from '../core/wire/topics.ts';
+import { createBoardLearner, type LearnerPlace } from './board-learner.ts';
+import { countLink, createBoardMetricsDoor } from './board-metrics.ts';
 import type { AgentConfig } from './config.ts';
 import type { Hardware } from './hardware.ts';
-import { createLearnerProcess } from './learn/learner-process.ts';
-import { createLearning } from './learn/learning.ts';
-import type { WindowPrediction } from './learn/predictor.ts';
 import { type LiveSensor, startLiveSensor } from './live-sensor.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { BOARD_CLOCK_STATE } from './sensors/board-clock.ts';
@@ -29,7 +28,7 @@ import { type AgentStore, openAgentStore, type StoredFault } from './store/agent
 import { lockFolder } from './store/owner-lock.ts';
 import { createRecorder, QUALITY_STATE, type Recorder } from './stream/recorder.ts';
 import { windowModalities } from './stream/window-modalities.ts';
-import { createSession, offlineWill, type RoundTrainer } from './sync/session.ts';
+import { createSession, offlineWill } from './sync/session.ts';
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -47,12 +46,6 @@ export interface AgentOptions {
 export type SensorSource =
   | { readonly kind: 'chips'; readonly hardware: Hardware }
   | { readonly kind: 'recording'; readonly sensor: Sensor };
-
-export type LearnerPlace =
-  /** In a process of its own, so that sampling never waits for training: a board. */
-  | { readonly kind: 'child' }
-  /** In this process, with a network that many boards may share: a replay. */
-  | { readonly kind: 'inside'; readonly networkFor: NetworkFor };
 
 export interface RunningAgent {
   /** Resolves when the aggregator has finished or the recording has ended and all is delivered; rejects with what broke. */
@@ -93,13 +86,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const modalities = windowModalities(sensor.header, config.window.seconds);
 
     const watch = createCertificateWatch(config.link, clock, log);
-    undo.push(() => watch.stop());
-    await watch.start(running.signal);
+    await begin(watch, undo, running.signal);
     const transport = createMqttTransport(linkOptions(options, namesOf(modalities)));
     undo.push(() => transport.stop());
+    const link = countLink(transport);
     await transport.start(running.signal);
 
-    const learner = createLearner(options, sensor, modalities, store);
+    const learner = createBoardLearner(learnerOptions(options, sensor, modalities, store));
     undo.push(() => learner.stop());
     const session = createSession({
       transport,
@@ -123,8 +116,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const failing = () => live?.failing() ?? [];
     const shown = { modalities: namesOf(modalities), store, prediction: learner.prediction, failing };
     const doors = createStateDoors({ config, ...shown, transport, clock, log });
-    undo.push(() => doors?.stop());
-    await doors?.start(running.signal);
+    await begin(doors, undo, running.signal);
+    const seen = { storePath: agentStorePath(config.stateDir), chips: live?.chips ?? null, learner: learner.process };
+    const metrics = createBoardMetricsDoor({ config, ...shown, ...seen, session, transport, link, clock, log });
+    await begin(metrics, undo, running.signal);
     return {
       finished: pipeline.finished,
       traffic: () => transport.traffic(),
@@ -137,6 +132,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     await stop();
     throw error;
   }
+}
+
+/** Starts it, if there is one; what was begun is stopped even when it could not start. */
+async function begin(part: Lifecycle | null, undo: (() => Promise<void> | void)[], signal: AbortSignal): Promise<void> {
+  if (part === null) return;
+  undo.push(() => part.stop());
+  await part.start(signal);
 }
 
 /** Makes the folder, and makes it this agent's alone. Returns what gives it back. */
@@ -227,39 +229,15 @@ function namesOf(modalities: readonly WindowModality[]): string[] {
   return modalities.map(({ name }) => name);
 }
 
-interface Learner {
-  readonly trainer: RoundTrainer;
-  /** Of the newest window; null before the first. */
-  prediction(): WindowPrediction | null;
-  arrived(): void;
-  stop(): Promise<void>;
-}
-
-function createLearner(
-  { config, learner, clock, log }: AgentOptions,
-  sensor: Sensor,
+function learnerOptions(
+  { config, learner: place, clock, log }: AgentOptions,
+  { finite }: Sensor,
   modalities: readonly WindowModality[],
   store: AgentStore,
-): Learner {
-  const { device, durability } = config;
-  const shared = { device, modalities, finite: sensor.finite };
-  const predicts = config.state.everyS > 0;
-  let newest: WindowPrediction | null = null;
-  const prediction = () => newest;
-  const onPrediction = (predicted: WindowPrediction) => {
-    newest = predicted;
-  };
-  if (learner.kind === 'inside') {
-    const { networkFor } = learner;
-    const told = predicts ? onPrediction : null;
-    const learning = createLearning({ ...shared, store, networkFor, onPrediction: told, log });
-    return { trainer: learning, prediction, arrived: learning.arrived, stop: async () => undefined };
-  }
-  const { memoryMb, nice } = config.learner;
-  const settings = { ...shared, storePath: agentStorePath(config.stateDir), durability, predicts, nice };
-  const random = jitter(device, 'learner');
-  const trainer = createLearnerProcess({ settings, memoryMb, onPrediction, clock, random, log });
-  return { trainer, prediction, arrived: trainer.arrived, stop: trainer.stop };
+) {
+  const { device } = config;
+  const storePath = agentStorePath(config.stateDir);
+  return { config, place, modalities, finite, store, storePath, random: jitter(device, 'learner'), clock, log };
 }
 
 function linkOptions({ config, startup, clock, log }: AgentOptions, modalities: readonly string[]) {

@@ -5,6 +5,7 @@ import { agentCommand } from '../agent/cli.ts';
 import { labelCommand } from '../agent/label-command.ts';
 import { recordCommand } from '../agent/sensor-commands.ts';
 import { describeError, ERROR_CODES, exitStatus } from '../core/base/errors.ts';
+import { packageVersion } from '../core/base/package-version.ts';
 import { serverCommand } from '../server/cli.ts';
 import { provisionCommand } from '../server/provision/command.ts';
 import { dataCommand } from './data/commands.ts';
@@ -13,7 +14,6 @@ import { experimentCommand } from './experiment/command.ts';
 import { modelCommand } from './model/command.ts';
 import { predictCommand } from './predict/command.ts';
 import { replayCommand } from './replay/command.ts';
-import { packageVersion } from './version.ts';
 
 const EXIT_HELP = [
   'Exit status:',

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
+import { expiresAtMs } from '../core/link/certificate.ts';
+import { certificateEnds } from '../core/link/certificate-ends.ts';
 import { createCertificateWatch } from '../core/link/certificate-watch.ts';
 import { createMqttTransport } from '../core/link/mqtt.ts';
 import type { Transport } from '../core/link/transport.ts';
@@ -26,7 +28,7 @@ import { createStaticFiles } from './http/static-files.ts';
 import { type HttpSettings, httpSettingsFrom } from './http-settings.ts';
 import { writeModelFile } from './model-file.ts';
 import type { RoundRecord } from './record.ts';
-import { createEmbeddedBroker, type OwnAccess } from './source/embedded.ts';
+import { createEmbeddedBroker, type EmbeddedBroker, type OwnAccess } from './source/embedded.ts';
 import { openHistory } from './store/history.ts';
 import type { RoundStore } from './store/round-store.ts';
 import { openSqliteStore } from './store/sqlite.ts';
@@ -127,7 +129,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     undo.push(() => aggregator.stop());
     await aggregator.start(running.signal);
-    const door = http && (await openDoor(http, { ...options, store, transport, aggregator, holdout }, undo));
+    const door = http && (await openDoor(http, { ...options, store, broker, transport, aggregator, holdout }, undo));
     const httpUrl = door?.url() ?? null;
     log.info({ url, httpUrl, fleet: config.fleet, strategy: settings.strategy }, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
@@ -148,6 +150,7 @@ async function makeFolder(where: string): Promise<void> {
 
 interface DoorParts extends ServerOptions {
   readonly store: RoundStore;
+  readonly broker: EmbeddedBroker | null;
   readonly transport: Transport;
   readonly aggregator: Aggregator;
   readonly holdout: Holdout | null;
@@ -155,7 +158,7 @@ interface DoorParts extends ServerOptions {
 
 /** The HTTP API over what runs already. */
 async function openDoor(http: HttpSettings, parts: DoorParts, undo: (() => Promise<void> | void)[]) {
-  const { config, clock, log, store, transport, aggregator, holdout } = parts;
+  const { config, clock, log, store, broker, transport, aggregator, holdout } = parts;
   const history = openHistory(storePath(config.stateDir));
   undo.push(() => history.dispose());
   const window = {
@@ -173,6 +176,12 @@ async function openDoor(http: HttpSettings, parts: DoorParts, undo: (() => Promi
       return holdout === null || global.normalization === null ? null : holdout.predictions(global);
     },
     traffic: () => transport.traffic(),
+    brokerCounts: () => broker?.counts() ?? null,
+    async certificateEnds() {
+      const shown = broker?.certificate() ?? null;
+      const listener = shown === null ? {} : { listener: expiresAtMs(shown) };
+      return { ...(await certificateEnds(config.broker)), ...listener };
+    },
     probeStore: () => store.probe(),
   };
   const staticFiles = await createStaticFiles(DASHBOARD);

@@ -32,6 +32,8 @@ export interface LearnerChild {
   abort(): void;
   /** Windows may have come. */
   arrived(): void;
+  /** Resident memory, MB (10⁶ bytes); null when it cannot be known. */
+  residentMb(): Promise<number | null>;
   /** Lets go of it; resolves when it is gone. */
   stop(): Promise<void>;
 }
@@ -94,6 +96,7 @@ export function startLearnerChild(options: LearnerChildOptions): LearnerChild {
       killUnless(obeyed.signal);
     },
     arrived: () => say({ kind: 'arrived' }),
+    residentMb: async () => (child.pid === undefined ? null : (await residentMb(child.pid)) || null),
     async stop() {
       if (child.connected) child.disconnect();
       killUnless(alive.signal);

@@ -21,6 +21,8 @@ export interface LearnerProcess extends RoundTrainer {
   /** Tells it that windows may have come. */
   arrived(): void;
   stats(): LearnerStats;
+  /** Of the learner that runs, MB (10⁶ bytes); null while none does, or where there is no /proc. */
+  residentMb(): Promise<number | null>;
   /** Gives up the round under way and ends the learner; takes at most five seconds. */
   stop(): Promise<void>;
 }
@@ -88,6 +90,7 @@ export function createLearnerProcess(options: LearnerProcessOptions): LearnerPro
       }
     },
     arrived: () => child?.arrived(),
+    residentMb: async () => child?.residentMb() ?? null,
     stats: () => ({ pid: child?.pid ?? null, died, overMemory }),
     async stop() {
       stopping.abort(new Error('learner stopped'));

@@ -33,6 +33,7 @@ import {
   type OutboxTable,
   type OutgoingUpdate,
   outboxTable,
+  type SettledCount,
 } from './outbox.ts';
 import { withLabels } from './recorded-stream.ts';
 import type { StoreBounds } from './retention.ts';
@@ -49,6 +50,7 @@ export type {
   MeasuredWindow,
   OutboxEntry,
   OutboxRow,
+  SettledCount,
   StoreBounds,
   StoredFault,
   StoredWindow,

@@ -57,6 +57,8 @@ export interface Session extends Lifecycle {
   readonly finished: Promise<void>;
   /** What the fleet's model tells apart; null before a plan has come. */
   readonly classes: () => readonly string[] | null;
+  /** Stored windows that rounds of the present plan may still use; null before a plan has come. */
+  readonly usableWindows: () => number | null;
   /** Connections that were given up because nobody answered. */
   readonly reconnects: () => number;
 }
@@ -119,6 +121,10 @@ export function createSession(parts: SessionParts): Session {
   return {
     finished: outcome.finished,
     classes: () => receiver.plan()?.spec.classes ?? null,
+    usableWindows() {
+      const plan = receiver.plan();
+      return plan === null ? null : store.countWindows(windowsFor(plan, store.checkpoint()?.cursor ?? -1));
+    },
     reconnects: watchdog.reconnects,
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });

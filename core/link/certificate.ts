@@ -24,7 +24,12 @@ const DAY_MS = 86_400_000;
  * @param nowMs wall time, milliseconds since 1970 @throws when the text holds no certificate
  */
 export function expiryDays(pem: string, nowMs: number): number {
-  return (certificateFacts(new X509Certificate(pem)).notAfterMs - nowMs) / DAY_MS;
+  return (expiresAtMs(pem) - nowMs) / DAY_MS;
+}
+
+/** End of the first certificate of a PEM text, milliseconds since 1970. @throws when the text holds no certificate */
+export function expiresAtMs(pem: string): number {
+  return certificateFacts(new X509Certificate(pem)).notAfterMs;
 }
 
 export function certificateFacts({ subject, issuer, validFrom, validTo }: X509Certificate): CertificateFacts {

@@ -4,12 +4,12 @@ import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../../core/base/atomic-file.ts';
 import { AppError } from '../../core/base/errors.ts';
+import { packageVersion } from '../../core/base/package-version.ts';
 import { readToml } from '../../core/base/toml.ts';
 import { parseServerConfig, specFrom, strategyFrom } from '../../server/config.ts';
 import { storePath } from '../../server/main.ts';
 import { type ModelFile, readModelFile } from '../../server/model-file.ts';
 import { readArchivedGlobal } from '../../server/store/archive.ts';
-import { packageVersion } from '../version.ts';
 import { graphModel } from './graph-model.ts';
 import { SAVED_MODEL_FILE, type SavedModel, savedModelFrom, savedModelText } from './saved-model.ts';
 

@@ -1,7 +1,7 @@
 /** What a report says about its own making. */
 
+import { packageVersion } from '../../core/base/package-version.ts';
 import type { ReportMeta } from '../report/html.ts';
-import { packageVersion } from '../version.ts';
 
 export function reportMeta(title: string): ReportMeta {
   const command = ['qqr', ...process.argv.slice(2)].join(' ');

@@ -3,7 +3,15 @@
  * Invariant: values are read when they are scraped, never kept here, and boards are labelled up to `MAX_LABELLED_BOARDS` only, so that
  * the number of time series is bounded.
  */
-import { Counter, Gauge, type OpenMetricsContentType, type PrometheusContentType, Registry } from 'prom-client';
+import {
+  createMetricRegistry,
+  type MetricFamily as Family,
+  gauge,
+  processFamilies,
+  type MetricSample as Sample,
+  total,
+} from '../../core/base/metric-registry.ts';
+import type { CertificateEnds } from '../../core/link/certificate-ends.ts';
 import { type BoardLine, createBoardLines, type ModalityLine } from './board-list.ts';
 import type { EventStreams } from './event-stream.ts';
 import { boardsByState } from './fleet-route.ts';
@@ -13,72 +21,36 @@ import type { FleetWindow } from './fleet-window.ts';
 export const MAX_LABELLED_BOARDS = 2000;
 
 export interface Metrics {
-  readonly contentType: PrometheusContentType | OpenMetricsContentType;
+  readonly contentType: string;
   text(): Promise<string>;
 }
 
-type Labels = Readonly<Record<string, string>>;
-type Sample = readonly [value: number | null, labels?: Labels];
-
-interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly kind?: 'counter';
-  readonly labels?: readonly string[];
-  /** What is not known (null) is left out. */
-  readonly read: () => readonly Sample[];
-}
-
 export function createMetrics(window: FleetWindow, streams: EventStreams): Metrics {
-  const registry = new Registry();
   const lines = createBoardLines(window);
   let boards: readonly BoardLine[] = []; // of the present scrape
-  const families = [
+  let certificates: CertificateEnds = {}; // likewise
+  const registry = createMetricRegistry([
     ...roundFamilies(window),
     ...learningFamilies(window),
     ...linkFamilies(window, streams),
+    ...brokerFamilies(window),
+    {
+      ...{ name: 'qqr_certificate_expiry_timestamp_seconds', help: 'When a certificate expires.' },
+      labels: ['certificate'],
+      read: () => Object.entries(certificates).map(([certificate, atMs]) => [atMs / 1000, { certificate }]),
+    },
     ...boardFamilies(window, () => boards),
-    ...processFamilies(),
-  ];
-  for (const family of families) register(registry, family);
+    ...processFamilies('the aggregator'),
+  ]);
   return {
     contentType: registry.contentType,
-    text() {
+    async text() {
+      certificates = await window.certificateEnds();
       boards = lines.all(1).boards;
-      return registry.metrics();
+      return registry.text();
     },
   };
 }
-
-function register(registry: Registry, { name, help, kind, labels = [], read }: Family): void {
-  const options = { name, help, labelNames: [...labels], registers: [registry] };
-  if (kind === 'counter') {
-    new Counter({
-      ...options,
-      collect() {
-        this.reset();
-        for (const [value, of = {}] of read()) if (value !== null) this.inc(of, value);
-      },
-    });
-    return;
-  }
-  new Gauge({
-    ...options,
-    collect() {
-      this.reset();
-      for (const [value, of = {}] of read()) if (value !== null) this.set(of, value);
-    },
-  });
-}
-
-const one = (read: () => number | null) => () => [[read()] as const];
-const total = (name: string, help: string, read: () => number): Family => ({
-  name,
-  help,
-  kind: 'counter',
-  read: one(read),
-});
-const gauge = (name: string, help: string, read: () => number | null): Family => ({ name, help, read: one(read) });
 
 function roundFamilies({ view, history, operator, ...window }: FleetWindow): Family[] {
   return [
@@ -177,6 +149,28 @@ function linkFamilies({ view, ...window }: FleetWindow, streams: EventStreams): 
   ];
 }
 
+/** Of the embedded broker; absent with a broker elsewhere. */
+function brokerFamilies({ brokerCounts }: FleetWindow): Family[] {
+  type Count = keyof NonNullable<ReturnType<typeof brokerCounts>>;
+  const sum = (name: string, help: string, of: Count) =>
+    total(`qqr_broker_${name}_total`, help, () => brokerCounts()?.[of] ?? null);
+  const level = (name: string, help: string, of: Count) =>
+    gauge(`qqr_broker_${name}`, help, () => brokerCounts()?.[of] ?? null);
+  return [
+    level('sessions', 'Sessions that the embedded broker keeps.', 'sessions'),
+    level('waiting_messages', 'Messages that wait for a session.', 'messages'),
+    level('stored_bytes', 'Bytes of all that it keeps.', 'bytes'),
+    sum('dropped_messages', 'Messages dropped for a bound, once for each session that waited.', 'dropped'),
+    sum('refused_connections', 'Connections above the bounds.', 'refusedConnections'),
+    sum('failed_handshakes', 'TLS handshakes that failed.', 'failedHandshakes'),
+    sum('refused_logins', 'Wrong passwords, foreign client ids, unknown users.', 'refusedLogins'),
+    sum('denied_publishes', 'Messages that their sender may not publish.', 'deniedPublishes'),
+    sum('denied_subscriptions', 'Subscriptions that a client may not have.', 'deniedSubscriptions'),
+    sum('slow_clients', 'Connections ended because their client did not read.', 'slowClients'),
+    sum('throttled', 'Times that a client sent too fast and was left unread for a while.', 'throttled'),
+  ];
+}
+
 function boardFamilies(window: FleetWindow, boards: () => readonly BoardLine[]): Family[] {
   const labelled = () => boards().slice(0, MAX_LABELLED_BOARDS);
   const ofBoard = (name: string, help: string, read: (board: BoardLine) => number | null): Family => {
@@ -220,17 +214,5 @@ function boardFamilies(window: FleetWindow, boards: () => readonly BoardLine[]):
       labels: ['device', 'modality'],
       read: eachModality(({ windowsPresent }) => windowsPresent),
     },
-  ];
-}
-
-function processFamilies(): Family[] {
-  const cpuSeconds = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  };
-  return [
-    total('process_cpu_seconds_total', 'Processor time of the aggregator.', cpuSeconds),
-    gauge('process_resident_memory_bytes', 'Memory of the aggregator.', () => process.memoryUsage.rss()),
-    gauge('process_start_time_seconds', 'When it was started.', () => performance.timeOrigin / 1000),
   ];
 }

@@ -64,8 +64,12 @@ export interface EmbeddedBroker extends Lifecycle {
    */
   reload(): Promise<void>;
   /** Since the start. */
-  counts(): BrokerCounters & SessionCounts;
+  counts(): BrokerCounts;
+  /** What it shows to clients now, PEM; null without TLS. */
+  certificate(): string | null;
 }
+
+export type BrokerCounts = BrokerCounters & SessionCounts;
 
 interface Running {
   readonly broker: Aedes;
@@ -133,6 +137,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): EmbeddedBr
       log.info({ host }, 'access files read again');
     },
     counts: () => ({ ...counters, ...started().store.counts() }),
+    certificate: () => (files.tls === null ? null : String(files.tls.cert)),
   };
 }
 

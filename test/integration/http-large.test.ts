@@ -72,6 +72,8 @@ async function shownFleet(t: TestContext, boards: number, rounds: number, fill?:
     ...{ fleet: 'shown', spec: TINY_SPEC, settings: qqr.settings, deadlineMs: 0, view: watch, operator, history },
     ...{ hasHoldout: false, global: () => global, predictions: () => null },
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
+    brokerCounts: () => null,
+    certificateEnds: async () => ({}),
     probeStore: () => store.probe(),
   };
   const app = createApp({ window, settings, staticFiles: (_, next) => next(), clock: systemClock, log: silentLog });

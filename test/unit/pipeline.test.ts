@@ -48,6 +48,7 @@ async function board(finite: boolean, ingest: (batch: IngestBatch) => void = () 
     session: {
       finished: never,
       classes: () => null,
+      usableWindows: () => null,
       reconnects: () => 0,
       start: async () => undefined,
       stop: async () => undefined,

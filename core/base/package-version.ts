@@ -1,8 +1,8 @@
-/** The version in package.json, found from the compiled file's place (dist/scripts) upwards. */
+/** The version in package.json, found from the compiled file's place (dist/core/base) upwards. */
 import { readFileSync } from 'node:fs';
 
 export function packageVersion(): string {
-  for (const up of ['../package.json', '../../package.json']) {
+  for (const up of ['../../package.json', '../../../package.json']) {
     try {
       const manifest: unknown = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8'));
       if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) return String(manifest.version);
