@@ -4,7 +4,7 @@
  * build, and the demo's data or the tests' programs. One line a step; a step that has nothing to do says so.
  * Invariants: standard library only (nothing is installed yet when it starts); running it again changes nothing and
  * takes about a second; what a person must do is said in one sentence, with exit status 69.
- * Env: QQR_REQUIRE_SERVICES=1 makes a missing mosquitto, chromium or promtool an error instead of a note.
+ * Env: QQR_REQUIRE_SERVICES=1 makes a missing mosquitto, chromium, promtool or schemathesis an error instead of a note.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { filesUnder, outputOf, removeStaleOutputs } from './build-outputs.mjs';
+import { ensureSchemathesis } from './schemathesis.mjs';
 import { ensurePrograms } from './test-programs.mjs';
 
 const EXIT_USAGE = 64;
@@ -191,6 +192,13 @@ function checkPrograms() {
   );
 }
 
+function checkSchemathesis() {
+  const problem = ensureSchemathesis(say);
+  if (problem === null) return;
+  if (process.env.QQR_REQUIRE_SERVICES === '1') throw new SetupProblem(`schemathesis cannot be installed:\n${problem}`);
+  say('schemathesis', 'cannot be installed: the outside check of the HTTP API will be skipped');
+}
+
 /** The guest that the hardware tests boot; idempotent, and says itself what it lacks. */
 function prepareGuest(root) {
   say('guest', 'QEMU, kernel and its modules (about a minute and a half the first time) …');
@@ -205,7 +213,10 @@ function setUp(root, purpose) {
   checkAddOns(root);
   build(root);
   if (purpose !== 'run') fetchDemoData(root);
-  if (purpose === 'test' || purpose === 'hardware') checkPrograms();
+  if (purpose === 'test' || purpose === 'hardware') {
+    checkPrograms();
+    checkSchemathesis();
+  }
   if (purpose === 'hardware') prepareGuest(root);
 }
 

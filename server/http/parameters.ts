@@ -16,8 +16,11 @@ export function whole(min: number, max: number, fallback?: number) {
   return digits.default(fallback).openapi({ ...documented, default: fallback });
 }
 
-export const deviceName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, "is no board's name");
-export const roundNumber = whole(0, MAX_ROUND);
+export const deviceName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,64}$/, "is no board's name")
+  .openapi({ example: 'pi-1' });
+export const roundNumber = whole(0, MAX_ROUND).openapi({ example: 1 });
 
 export const wallTime = z.number().nullable().openapi({ description: 'milliseconds since 1970, null when not known' });
 export const share = z.number().min(0).max(1);

@@ -23,8 +23,10 @@ const lineSchema = z
   })
   .openapi('RoundLine');
 
-const roundSchema = lineSchema
-  .extend({
+// Not `lineSchema.extend`: that is described as all of two strict schemas, which no answer can be.
+const roundSchema = z
+  .strictObject({
+    ...lineSchema.shape,
     modalities: z.record(z.string(), z.strictObject({ meanQuality: share.nullable(), missingShare: share })),
     evaluation: z
       .strictObject({
