@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Clock } from '../../core/base/clock.ts';
 import { type Log, silentLog } from '../../core/base/log.ts';
+import { expiresAtMs } from '../../core/link/certificate.ts';
+import { type CertificateEnds, certificateEnds } from '../../core/link/certificate-ends.ts';
 import { createCertificateWatch } from '../../core/link/certificate-watch.ts';
 import { createTestAuthority } from '../fixtures/certificates.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
@@ -57,4 +59,21 @@ test('warns once a day below 30 days, says when it has expired, and is quiet aft
   copyFileSync(renewed.cert, cert);
   assert.deepEqual(await day(), []);
   await watch.stop();
+});
+
+test('ends are those of the files as they are now; what is not named or cannot be read has none', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'qqr-ends-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { ca, issue } = await createTestAuthority(folder);
+  const { cert, certPem } = await issue({ name: 'pi-1', untilDays: 31.5 });
+  const daysLeft = ({ client = Number.NaN }: CertificateEnds) => (client - Date.now()) / DAY_MS;
+  const ends = await certificateEnds({ ca, cert });
+  assert.deepEqual(Object.keys(ends), ['client', 'authority']);
+  assert.ok(Math.abs(daysLeft(ends) - 31.5) < 0.1, `${daysLeft(ends)} days`);
+  assert.equal(ends.client, expiresAtMs(certPem));
+  const renewed = await issue({ name: 'pi-1', untilDays: 400, file: 'renewed' });
+  copyFileSync(renewed.cert, cert);
+  assert.ok(Math.abs(daysLeft(await certificateEnds({ ca, cert })) - 400) < 0.1, 'the file has been renewed');
+  assert.deepEqual(await certificateEnds({}), {});
+  assert.deepEqual(Object.keys(await certificateEnds({ ca, cert: join(folder, 'gone.crt') })), ['authority']);
 });
