@@ -202,6 +202,8 @@ async function shownFleet(t: TestContext) {
     ...{ fleet: 'thousand', spec: TINY_SPEC, settings: qqr.settings, deadlineMs: 0, view: watch, operator, history },
     ...{ hasHoldout: false, global: () => global, predictions: () => null },
     traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
+    brokerCounts: () => null,
+    certificateEnds: async () => ({}),
     probeStore: () => store.probe(),
   };
   const { resolve } = createRequire(import.meta.url);
