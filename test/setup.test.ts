@@ -1,7 +1,7 @@
 /** The set-up and the test runner: what they say to a person, and that neither can pass by doing nothing. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,6 +16,10 @@ interface Setup {
 }
 interface BuildOutputs {
   removeStaleOutputs(root: string): string[];
+}
+interface Schemathesis {
+  ensureSchemathesis(say: (step: string, what: string) => void, folder: string): string | null;
+  hasSchemathesis(folder: string): boolean;
 }
 interface TestPrograms {
   isInstalled(name: string, path: string): boolean;
@@ -35,6 +39,33 @@ async function write(path: string, text = ''): Promise<string> {
 }
 
 describe('setup', () => {
+  it('puts the judge of the HTTP API into a folder whole or not at all', async () => {
+    const { ensureSchemathesis, hasSchemathesis } = await script<Schemathesis>('schemathesis.mjs');
+    const said: string[] = [];
+    const say = (_: string, what: string) => void said.push(what);
+    const folder = join(root, 'cache', 'judge');
+    /** A Python whose pip does this with the folder that it is given. */
+    const withPip = async (does: string) => {
+      const fake = await write('bin/python3', `#!/bin/sh\nwhile [ "$1" != --target ]; do shift; done\n${does}\n`);
+      await chmod(fake, 0o755);
+      const before = process.env['PATH'];
+      process.env['PATH'] = `${join(root, 'bin')}:${before}`;
+      try {
+        return ensureSchemathesis(say, folder);
+      } finally {
+        process.env['PATH'] = before;
+      }
+    };
+    const half = 'mkdir "$2/bin"; touch "$2/bin/schemathesis"; echo "no network" >&2; exit 1';
+    assert.equal(await withPip(half), 'no network');
+    assert.equal(hasSchemathesis(folder), false);
+    assert.deepEqual(readdirSync(join(root, 'cache')), [], 'nothing is left of it');
+    assert.equal(await withPip('mkdir "$2/bin"; touch "$2/bin/schemathesis"'), null);
+    assert.ok(hasSchemathesis(folder));
+    assert.equal(await withPip('exit 1'), null, 'pip is not asked again');
+    assert.equal(said.at(-1), 'found');
+  });
+
   it('names each missing tool with the Debian package that brings it', async () => {
     const { missingTools } = await script<Setup>('setup.mjs');
     assert.deepEqual(
