@@ -109,8 +109,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
 
   transport.onState((connected) => {
     if (!connected) return;
-    const newest = store.outgoing().at(-1);
-    if (newest !== undefined) schedule.linkUp(newest);
+    schedule.linkUp(store.outgoing().at(-1));
     wakeup.wake();
   });
 

@@ -13,7 +13,7 @@ export interface ResendSchedule {
    * the round that is open, waits no longer now than it would after a restart. What is older keeps its pause, so that a fleet whose
    * outboxes are full does not send them all at once.
    */
-  linkUp(newest: OutboxKey): void;
+  linkUp(newest: OutboxKey | undefined): void;
   forget(key: OutboxKey): void;
 }
 
@@ -32,8 +32,8 @@ export function createResendSchedule(clock: Clock, random: () => number, resend:
       dueAtMs.set(nameOf(row), clock.nowMs() + resend.baseMs + backoffMs(row.attempts, resend, random));
     },
     linkUp(newest) {
-      const due = dueAtMs.get(nameOf(newest));
-      if (due === undefined) return;
+      const due = newest && dueAtMs.get(nameOf(newest));
+      if (newest === undefined || due === undefined) return;
       dueAtMs.set(nameOf(newest), Math.min(due, clock.nowMs() + backoffMs(0, resend, random)));
     },
     forget: (key) => void dueAtMs.delete(nameOf(key)),
