@@ -17,7 +17,7 @@ import { inspect, parseArgs } from 'node:util';
 
 const EXIT_USAGE = 64;
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const FILE_TIMEOUT_MS = 600_000;
+const FILE_TIMEOUT_MS = 900_000;
 
 /** In running order. Files of one tier run side by side unless the tier measures time or needs the machine alone. */
 const TIERS = {

@@ -255,7 +255,7 @@ describe('the dashboard in a browser', { skip: noBrowser, timeout: 300_000 }, ()
     const second = await startHttpFleet(t, { config: { fleet: 'second', http: { listen } } });
     await until(page, `document.querySelector('#fleet-name').textContent === 'second'`);
     await until(page, `document.querySelector('#link').textContent === 'live'`);
-    assert.equal(await page.locator('.virtual .row').count(), 0, 'its boards are not those of before');
+    await until(page, `document.querySelectorAll('.virtual .row').length === 0`); // its boards are not those of before
     await second.board('pi-2').start();
     await until(page, `document.querySelector('.virtual .row a')?.textContent === 'pi-2'`);
     await page.close();

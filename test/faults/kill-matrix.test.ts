@@ -3,7 +3,7 @@
  * Mosquitto, while the rounds go on. Then everything is killed and the databases are judged: every window used once and in order,
  * every update counted once, none lost, and every state of the aggregator is what the boards' own payloads add up to, bit for bit.
  * A kill only counts when the victim reports that it has come to its phase. QQR_TEST_KILL_RUNS sets how many kills there are (default:
- * every phase of every victim once), QQR_TEST_SEED when they strike.
+ * every second phase of every victim once, the seed says which), QQR_TEST_SEED when they strike.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -93,15 +93,20 @@ async function liveLong(t: TestContext, broker: BrokerChoice, kills: number): Pr
   }
 }
 
+/** The short form: a half that the seed draws, so that a run takes minutes and other seeds come to the other phases. */
+function halfOf(volleys: readonly Volley[]): readonly Volley[] {
+  return volleys.filter((_, i) => i % 2 === SEED % 2);
+}
+
 describe('kill -9 at every phase', { concurrency: 2 }, () => {
   test(`over the embedded broker (seed ${SEED})`, (t) => {
     if (IS_LONG) return liveLong(t, 'embedded', RUNS / 2);
-    return live(t, 'embedded', volleysOf('embedded', createRng(`${SEED}/embedded`), false), SEED);
+    return live(t, 'embedded', halfOf(volleysOf('embedded', createRng(`${SEED}/embedded`), false)), SEED);
   });
 
   test(`over Mosquitto (seed ${SEED})`, { skip: MOSQUITTO_MISSING ?? false }, (t) => {
     if (IS_LONG) return liveLong(t, 'mosquitto', RUNS / 2);
-    return live(t, 'mosquitto', brokerVolleys(createRng(`${SEED}/mosquitto`)), SEED);
+    return live(t, 'mosquitto', halfOf(brokerVolleys(createRng(`${SEED}/mosquitto`))), SEED);
   });
 
   after(() => {
