@@ -222,10 +222,18 @@ function carriedOn(carried: Carried, { labels = [], faults = [] }: IngestBatch, 
 
 function keepHeader(state: StateTable, header: StreamHeader, runs: readonly SampleRun[]): void {
   const known = state.readJson<StoredHeader>(HEADER);
-  if (known !== null && JSON.stringify(known.header) === JSON.stringify(header)) return;
+  const named = plain(header);
+  if (known !== null && JSON.stringify(plain(known.header)) === JSON.stringify(named)) return;
   if (known !== null && runs.length === 0) return; // told again with the first samples
   const sinceUs = known === null ? 0 : Math.min(...runs.map(({ tUs }) => Number(tUs[0])));
-  state.writeJson(HEADER, { header, sinceUs });
+  state.writeJson(HEADER, { header: named, sinceUs });
+}
+
+/** What a header says, and nothing else that the object may hold: a recording is a header too, with all of its samples. */
+function plain({ modalities }: StreamHeader): StreamHeader {
+  return {
+    modalities: modalities.map(({ name, unit, channels, sampleRateHz }) => ({ name, unit, channels, sampleRateHz })),
+  };
 }
 
 export function userKey(key: string): string {

@@ -73,7 +73,7 @@ export async function startLiveFleet(dataSet: DataSet, options: LiveOptions): Pr
       {
         ...settings,
         fleet: 'live',
-        rounds: { ...settings.rounds, max: 0, quorum: 0.5, deadlineS: 6 },
+        rounds: { ...settings.rounds, max: 0, quorum: 0.8, deadlineS: 6 },
         http: { listen: http },
       },
       'live demo',

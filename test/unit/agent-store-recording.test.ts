@@ -177,6 +177,15 @@ test('a replay that is resumed tells its labels again and changes nothing', (t) 
   reader.close();
 });
 
+test('of a header that holds more, as a recording does, only what a header says is kept', (t) => {
+  const store = openAgentStore(temporaryPath(t));
+  const modalities = HEADER.modalities.map((modality) => ({ ...modality, tUs: new Float64Array(1000) }));
+  const position = { nextIndex: 0, resumeAtUs: 0, streamEnded: false };
+  store.ingest({ blocks: [], windows: [], position, header: { modalities } });
+  assert.deepEqual(store.recordingHeader(), { header: HEADER, sinceUs: 0 });
+  store.close();
+});
+
 test('with another sensor the recording begins anew, since its blocks mean something else', (t) => {
   const path = temporaryPath(t);
   record(path, LIVE);
