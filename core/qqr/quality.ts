@@ -23,6 +23,7 @@ const TOLERATED_SPREADS = 3;
 /**
  * Badness is slope · (value − limit), for every sensor and every activity. The last two are for a sensor that lies still: data sheets
  * of common chips allow 0.04 … 0.09 g and 3 … 20 °/s before calibration; healthy phones showed at most 0.05 g and 0.03 rad/s.
+ * In the order of causes: the first that is passed is the reason that is told.
  */
 const FIXED_RULES = [
   { measure: 'held', limit: 0.08, slope: 100 },
@@ -162,7 +163,9 @@ function fixedBadness(measures: Float32Array): { badness: number; why: MeasureNa
   for (const { measure, limit, slope } of FIXED_RULES) {
     if (still && measure === 'clip') continue;
     const of = slope * ((measures[MEASURES[measure]] as number) - limit);
-    if (of > badness) [badness, why] = [of, measure];
+    if (!(of > badness)) continue;
+    if (badness <= 0) why = measure; // what comes after a limit that is passed follows from it: a held reading has a bias, too
+    badness = of;
   }
   return { badness, why };
 }

@@ -74,6 +74,14 @@ test('every score below 1 has its reason, and only those', () => {
 const still = (rng: Rng, at: readonly number[], noise: number) =>
   Float32Array.from({ length: 384 }, (_, i) => (at[i % 3] as number) + noise * rng.normal());
 
+test('a gyroscope that holds a reading of a fast turn is held, though its bias is the larger number', () => {
+  const reference = createQualityReference({ unit: 'radps', sampleRateHz: 50 });
+  for (const rate of [0.5, 5, 30]) {
+    const held = new Float32Array(3 * 128).fill(rate);
+    assert.deepEqual(reference.score(measure(held, 3, 'radps'), 1).why, 'held', `${rate} rad/s`);
+  }
+});
+
 for (const [unit, why, healthy, wrong] of [
   ['mps2', 'gravity', [0.1, 0.1, 9.8], [0.1, 0.1, 11.8]],
   ['radps', 'bias', [0.01, 0, 0.01], [0.35, 0, 0]],
