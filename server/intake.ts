@@ -104,7 +104,7 @@ export function createIntake(options: IntakeOptions): Intake {
   };
   const judge = (device: string, payload: Uint8Array): { key: Key | null; verdict: Verdict | null } => {
     const known = counted.get(placeOf({ device, round: current.round }));
-    if (known !== undefined && current !== NO_ROUND && Buffer.compare(known.payload, payload) === 0)
+    if (known !== undefined && Buffer.compare(known.payload, payload) === 0)
       return { key: known.update, verdict: DUPLICATE }; // sent again: decoding it is what costs most
     const decoded = readUpdate(frame, device, payload, current, lateRounds);
     if (!decoded.ok) return { key: decoded.key, verdict: refuse(device, decoded) };

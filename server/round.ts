@@ -7,12 +7,11 @@ import type { Clock } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';
 import type { ModelSpec } from '../core/model/spec.ts';
 import type { RoundPlan } from '../core/wire/downlink.ts';
-import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { Update } from '../core/wire/update.ts';
 import { assemble } from './assemble.ts';
 import type { Broadcast } from './broadcast.ts';
+import { collect } from './collect.ts';
 import type { TakenChange } from './combine.ts';
-import { type CloseCause, quorumOf, waitForClose } from './deadline.ts';
 import { describeReports } from './describe-reports.ts';
 import { describeRound } from './describe-round.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -107,30 +106,6 @@ async function askAgain(
   const opened = { ...round, asked };
   parts.store.open(opened);
   return opened;
-}
-
-async function collect(round: OpenRound, parts: RoundParts, signal: AbortSignal): Promise<CloseCause> {
-  const { config, roster, intake, store, control, watch, clock, pulse, log } = parts;
-  let { asked } = round;
-  const progress = () => {
-    const counted = intake.count();
-    const least = asked.length - roster.endedCount();
-    if (counted < quorumOf(least, config.quorum)) return { counted, answered: counted, expected: least }; // too few, whoever they are
-    return {
-      counted,
-      answered: asked.filter(intake.has).length,
-      expected: asked.filter((device) => intake.has(device) || !roster.hasEnded(device)).length,
-    };
-  };
-  const onVain = () => {
-    log.warn({ round: round.round, asked: asked.length }, 'deadline passed without an update, waiting on');
-    asked = [...new Set([...asked, ...roster.available()])].sort();
-    store.open({ ...round, asked });
-    watch.opened({ ...round, asked }, []);
-  };
-  const isClosing = () => control.isClosing(round.round);
-  const { quorum, deadlineMs } = config;
-  return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, isClosing, pulse, onVain }, signal);
 }
 
 /** What the store keeps of each update's board; of a late one, whether it has ended is what the roster knows. */

@@ -15,6 +15,7 @@ import { createMqttTransport } from '../../core/link/mqtt.ts';
 import type { Transport } from '../../core/link/transport.ts';
 import { createEmbeddedBroker } from '../../server/source/embedded.ts';
 import { createTestAuthority, type Issued } from '../fixtures/certificates.ts';
+import { accepts, freePort } from '../fixtures/tcp-port.ts';
 
 export interface TestBroker {
   transport(options: MemoryLinkOptions): Promise<Transport>;
@@ -238,27 +239,6 @@ export function mosquittoTls({ ca, cert, key, crl }: { ca: string; cert: string;
   const lines = [`cafile ${ca}`, `certfile ${cert}`, `keyfile ${key}`, 'require_certificate true'];
   if (crl !== undefined) lines.push(`crlfile ${crl}`);
   return [...lines, 'use_identity_as_username true', 'allow_anonymous false'].join('\n');
-}
-
-export async function freePort(): Promise<number> {
-  const listener = restartable(() => undefined);
-  const port = await listener.listen(0);
-  await listener.drop();
-  return port;
-}
-
-/** Resolves when something listens on the port. */
-export async function accepts(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await systemClock.sleep(10);
-  }
 }
 
 const NO_MOSQUITTO = MOSQUITTO === undefined ? 'mosquitto not installed' : null;

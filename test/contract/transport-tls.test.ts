@@ -18,7 +18,8 @@ import { AppError, describeError } from '../../core/base/errors.ts';
 import { type Log, silentLog } from '../../core/base/log.ts';
 import { createMqttTransport, type MqttOptions } from '../../core/link/mqtt.ts';
 import { createTestAuthority, type Issued, type TestAuthority } from '../fixtures/certificates.ts';
-import { accepts, freePort, MOSQUITTO, mosquittoTls } from './transport-brokers.ts';
+import { accepts, freePort } from '../fixtures/tcp-port.ts';
+import { MOSQUITTO, mosquittoTls } from './transport-brokers.ts';
 
 const LIMIT = { timeout: 20_000 };
 const HOUR = { baseMs: 3_600_000, capMs: 3_600_000 };

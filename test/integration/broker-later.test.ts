@@ -1,7 +1,6 @@
 /** A board that starts before its broker takes its stream in all the same, and learns as soon as an aggregator is there. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,6 +15,7 @@ import { startServer } from '../../server/main.ts';
 import { startBoard } from '../fixtures/qqr-process.ts';
 import { SMALL_FLEET, smallPlan } from '../fixtures/small-fleet.ts';
 import { SMALL_MOTION } from '../fixtures/synthetic-motion.ts';
+import { freePort } from '../fixtures/tcp-port.ts';
 
 test('a board that starts before its broker buffers its stream and joins when the aggregator appears', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'qqr-later-'));
@@ -49,14 +49,3 @@ test('a board that starts before its broker buffers its stream and joins when th
   const { code, errors } = await agent.ended;
   assert.equal(code, 0, errors);
 });
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
