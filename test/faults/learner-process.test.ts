@@ -156,6 +156,21 @@ test('the newest window is predicted as it comes, also while a round waits for m
       [B - 1, 1],
     ],
   );
+  const next = learner.runRound(
+    { ...PLAN, round: PLAN.round + 1, modelVersion: 2 },
+    { ...GLOBAL, version: 2 },
+    never(),
+  );
+  await until('waiting for windows', 2);
+  const predicted = new Promise<void>((resolve) => {
+    told = resolve;
+  });
+  ingest(store, B, B + 1);
+  learner.arrived();
+  await predicted;
+  assert.equal(predictions.at(-1)?.modelVersion, 2, 'by the newest model');
+  await learner.stop();
+  await assert.rejects(next);
   for (const { activity, confidence } of predictions) {
     assert.ok(activity === 'walk' || activity === 'sit');
     assert.ok(confidence >= 0.5 && confidence <= 1, `the better of two classes, at ${confidence}`);

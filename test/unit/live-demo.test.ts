@@ -72,3 +72,10 @@ for (const [trouble, holds] of [
     assert.deepEqual(acc, blocksOf(plain, 0).slice(0, acc.length));
   });
 }
+
+test('a sensor that is stuck from the first sample on repeats that one', () => {
+  const cue: Cue = { modality: 1, trouble: 'stuck', fromUs: 0, untilUs: Number.POSITIVE_INFINITY };
+  const gyr = blocksOf(firstOf(troubled(loopedEvents(recording()), [cue], createRng('live')), 20), 1);
+  assert.ok(gyr.length > 3);
+  for (const { values } of gyr) assert.ok(values.every((value, i) => value === i % 3));
+});

@@ -11,6 +11,7 @@ import type { FleetState } from '../../server/fleet-state.ts';
 import { firstGlobal } from '../../server/next-global.ts';
 import type { RoundRecord } from '../../server/record.ts';
 import { readArchivedRound, readBoards } from '../../server/store/archive.ts';
+import { openHistory } from '../../server/store/history.ts';
 import type { OpenRound, RoundStore } from '../../server/store/round-store.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
 import { SAMPLE_SPEC, TINY_SPEC } from '../fixtures/sample-update.ts';
@@ -301,4 +302,22 @@ test('a store of another model, a file that is no store, and a missing round say
   assert.throws(() => readArchivedRound(`${path}-not`, 'last'), code('input-missing'));
   writeFileSync(`${path}-text`, 'this is not a database, however long it may be');
   assert.throws(() => openSqliteStore(`${path}-text`, TINY_SPEC), code('storage-failed'));
+});
+
+test('a late update counts for its board, and is not taken for its newest', (t) => {
+  const path = temporaryPath(t);
+  const store = open(t, path);
+  store.begin(globalOf(0, true));
+  const close = (round: number, keys: readonly (readonly [round: number, device: string])[]) => {
+    store.open({ ...ROUND, kind: 'training', round });
+    for (const [of, device] of keys) store.accept({ round: of, device, seq: of }, new Uint8Array(10), round);
+    store.close({ record: recordOf(round), global: globalOf(round, true), boards: [] });
+  };
+  close(4, [[4, 'other']]);
+  close(5, [[5, 'a']]);
+  close(6, [[4, 'a']]); // its update of round 5 has been counted
+  const history = openHistory(path);
+  t.after(() => history.dispose());
+  const totals = history.boards().find(({ device }) => device === 'a');
+  assert.deepEqual([totals?.lastRound, totals?.counted, totals?.bytes], [5, 2, 20]);
 });

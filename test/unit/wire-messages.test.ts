@@ -136,6 +136,13 @@ test('a round plan survives the wire', () => {
   }
 });
 
+test('what a plan says of how large and how late an update may be survives the wire, and is left out where it says nothing', () => {
+  for (const terms of [{ maxUpdateBytes: 4096 }, { lateRounds: 3 }, { maxUpdateBytes: 1, lateRounds: 100 }, {}]) {
+    assert.deepEqual(taken(decodeRoundPlan(encodeRoundPlan({ ...PLAN, ...terms }))), { ...PLAN, ...terms });
+  }
+  assertRefused(decodeRoundPlan(encodeRoundPlan({ ...PLAN, lateRounds: 101 })), 'out-of-range', 'too late');
+});
+
 test('a plan that would make a board build something absurd is refused', () => {
   const bad: [string, object, object][] = [
     ['malformed', { kind: 'sleep' }, {}],
