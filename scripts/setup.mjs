@@ -183,8 +183,8 @@ function fetchDemoData(root) {
   say('demo data', stdout.trim().split('\n').at(-1) || 'ready');
 }
 
-function checkPrograms() {
-  const missing = ensurePrograms(say);
+function checkPrograms(purpose) {
+  const missing = ensurePrograms(say, purpose);
   for (const { name, tests } of missing) say('programs', `${name} is not installed: ${tests} will be skipped`);
   if (missing.length === 0 || process.env.QQR_REQUIRE_SERVICES !== '1') return;
   throw new SetupProblem(
@@ -214,7 +214,7 @@ function setUp(root, purpose) {
   build(root);
   if (purpose !== 'run') fetchDemoData(root);
   if (purpose === 'test' || purpose === 'hardware') {
-    checkPrograms();
+    checkPrograms(purpose);
     checkSchemathesis();
   }
   if (purpose === 'hardware') prepareGuest(root);

@@ -7,12 +7,18 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const PROGRAMS = [
+const TEST_PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
   { name: 'openssl', tests: 'the test of certificates against OpenSSL' },
   { name: 'chromium', tests: "the report's browser tests" },
   { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
 ];
+/** For what a board's processor runs: an arm64 Node.js under emulation, and the add-ons compiled for it. */
+const ARM64_PROGRAMS = [
+  { name: 'qemu-aarch64', from: 'qemu-user', tests: 'arm64 by emulation' },
+  { name: 'aarch64-linux-gnu-g++', from: 'g++-aarch64-linux-gnu', tests: 'arm64 by emulation' },
+];
+const PROGRAMS = { test: TEST_PROGRAMS, hardware: [...TEST_PROGRAMS, ...ARM64_PROGRAMS] };
 const EXTRA_FOLDERS = ['/usr/sbin', '/usr/local/sbin']; // not on every user's PATH
 
 /** Forbids service starts during the install, as Debian policy provides for, and leaves no trace of that. */
@@ -53,10 +59,11 @@ function privilege() {
   return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : null;
 }
 
-/** Installs what is missing if that needs no password; returns the programs that are missing still. */
-export function ensurePrograms(say) {
-  const missing = PROGRAMS.filter((program) => !isInstalled(program.name));
-  if (missing.length === 0) say('programs', `${PROGRAMS.map((program) => program.name).join(', ')} found`);
+/** Installs what a purpose (test, hardware) lacks if that needs no password; returns the programs that are missing still. */
+export function ensurePrograms(say, purpose) {
+  const wanted = PROGRAMS[purpose];
+  const missing = wanted.filter((program) => !isInstalled(program.name));
+  if (missing.length === 0) say('programs', `${wanted.map((program) => program.name).join(', ')} found`);
   const prefix = privilege();
   if (missing.length === 0 || prefix === null) return missing;
   const names = missing.map((program) => program.from ?? program.name); // packages

@@ -207,10 +207,10 @@ function connectParts(
     },
     reply: broadcast.receipt,
     lateRounds: config.lateRounds,
-    onCounted(update, bytes) {
-      const { device, ended, round } = update;
+    onCounted(update, bytes, isLate) {
+      const { device, ended } = update;
       // A late update knows nothing of what came after it: that its board had not ended then says nothing now.
-      if (ended || round === store.openRound()?.round) roster.counted(device, ended);
+      if (ended || !isLate) roster.counted(device, ended);
       watch.counted(update, bytes);
       pulse.beat();
     },

@@ -26,7 +26,7 @@ export interface IntakeOptions {
   readonly frame: UpdateFrame;
   readonly reply: (device: string, receipt: Receipt) => void;
   /** Called after an update has been counted. */
-  readonly onCounted: (update: Update, bytes: number) => void;
+  readonly onCounted: (update: Update, bytes: number, isLate: boolean) => void;
   /** Called after an update has been refused. */
   readonly onRefused: (device: string, reason: RejectReason) => void;
   readonly log: Log;
@@ -93,7 +93,7 @@ export function createIntake(options: IntakeOptions): Intake {
       case 'new':
         counted.set(placeOf(update), { update, payload });
         gate.proved(device);
-        onCounted(update, payload.length);
+        onCounted(update, payload.length, round < current.round);
         return ACCEPTED;
       case 'duplicate': // of a round that is closed for good, when it is not among what this one counts
         return { ...DUPLICATE, final: !counted.has(placeOf(update)) };
