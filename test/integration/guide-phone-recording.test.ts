@@ -1,27 +1,16 @@
-/** The guide of docs/traces.md, as it is written: every shell block of it, in order, in a folder with phones' exports of six recordings. */
+/** docs/guides/phone-recording.md as it is written: every shell block of it, in order, in a folder with phones' exports of six recordings. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { createRng } from '../../core/math/rng.ts';
 import { zipOf } from '../fixtures/archives.ts';
-import { projectFile } from '../fixtures/sample-file.ts';
+import { guideBlocks, openGuideShell } from '../fixtures/guide.ts';
 import { temporaryFolder } from '../fixtures/trace-folder.ts';
 
-const COMMAND = fileURLToPath(new URL('../../scripts/qqr.js', import.meta.url));
 const SECONDS = 70;
 const RATE_HZ = 50;
-
-/** The shell blocks of the guide's section. */
-function guideBlocks(): string[] {
-  const [, section = ''] = projectFile('docs/traces.md').split('## Replay my own phone recording');
-  const guide = section.split('\n## ')[0] ?? '';
-  return [...guide.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, body]) => body as string);
-}
 
 /** Seconds, acceleration with gravity and angular rate, with a phone's jitter. */
 function motionOf(person: string, activity: string): number[][] {
@@ -71,19 +60,11 @@ test('the guide works as written, from a phone to predictions', async (t) => {
     for (const activity of ['walking', 'sitting'])
       await writeFile(join(folder, `${person}-${activity}.zip`), exported(motionOf(person, activity)));
   }
-  const bin = join(folder, 'bin');
-  await mkdir(bin);
-  await writeFile(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${COMMAND}' "$@"\n`, {
-    mode: 0o755,
-  });
-  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
-  const blocks = guideBlocks();
+  const shell = await openGuideShell(folder);
+  const blocks = guideBlocks('phone-recording');
   assert.equal(blocks.length, 5, 'the blocks were found');
   const said: string[] = [];
-  for (const block of blocks) {
-    const { stdout } = await promisify(execFile)('sh', ['-e', '-c', block], { cwd: folder, env });
-    said.push(stdout);
-  }
+  for (const { text } of blocks) said.push(await shell.run(text));
   assert.match(said[0] as string, /acc +x y z +mps2 +3500 samples +[\d.]+ Hz \(nominal 50\) +no gap/);
   assert.match(said[1] as string, /(?:the trace is now .*\n){6}/);
   assert.match(said[2] as string, /clean|accuracy/i);
