@@ -38,6 +38,8 @@ TARGET_ARCH=aarch64 bash scripts/libtensorflow-from-pypi/stage.sh
 echo 'add-ons …' >&2
 npm rebuild --foreground-scripts @tensorflow/tfjs-node better-sqlite3 i2c-bus epoll >build.log 2>&1 ||
   { tail -40 build.log >&2; exit 70; }
+# classic-level brings an add-on for every platform.
+find node_modules -path '*/prebuilds/*' -prune ! -name linux-arm64 -exec rm -rf {} +
 for add_on in $(find node_modules -path '*/obj.target' -prune -o -name '*.node' -print); do
   [ "$(od -An -t x2 -j 18 -N 2 "$add_on" | tr -d ' ')" = 00b7 ] || # e_machine: EM_AARCH64
     { echo "$add_on is not for arm64" >&2; exit 70; }

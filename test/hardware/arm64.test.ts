@@ -91,11 +91,11 @@ describe('arm64', { skip: tools() ?? false, timeout: 20 * MINUTES }, () => {
   const emulated = (args: readonly string[]) =>
     run('qemu-aarch64', ['-L', '/usr/aarch64-linux-gnu', arm.node, ...args], arm.folder);
 
-  test('the four add-ons load, and TensorFlow is the native one', () => {
+  test('the five add-ons load, and TensorFlow is the native one', () => {
     const loaded = emulated([
       '-e',
       `const tf = require('@tensorflow/tfjs-node');
-       require('i2c-bus'); require('onoff');
+       require('i2c-bus'); require('onoff'); require('classic-level');
        const sum = new (require('better-sqlite3'))(':memory:').prepare('SELECT 20 + 22').pluck().get();
        console.log(process.arch, tf.getBackend(), tf.version_core, sum, tf.sum([1, 2, 3]).dataSync()[0]);`,
     ]);
