@@ -39,7 +39,7 @@ export interface PublisherParts {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** A receipt is given `baseMs` to come, then a jittered delay up to `capMs`. */
+  /** A receipt is given `baseMs` to come, or longer when receipts have taken longer; then a jittered delay up to `capMs`. */
   readonly resend: BackoffOptions;
   /** Payloads in the outbox together, bytes; the newest update stays whatever its size. */
   readonly outboxBytes: number;
@@ -93,10 +93,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
     const rules = { maxBytes, outboxBytes, currentRound, strikes: suspects.strikes };
     const { kept, aside } = triage(store.outgoing(), rules);
     for (const { row, reason } of aside) verdicts.setAside(row, reason);
-    const [first] = kept
-      .filter((row) => (row.receipt === null || row.round < currentRound) && !flight.holds(row))
-      .sort((a, b) => schedule.dueAtMs(a) - schedule.dueAtMs(b)); // stable: of two, the older update
-    return first ?? null;
+    const waiting = kept.filter((row) => (row.receipt === null || row.round < currentRound) && !flight.holds(row));
+    return waiting.sort((a, b) => schedule.dueAtMs(a) - schedule.dueAtMs(b))[0] ?? null; // stable: of two, the older update
   }
 
   function send(row: OutboxEntry): void {
@@ -132,6 +130,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     },
     onReceipt(receipt) {
       suspects.answered(receipt);
+      schedule.answered(receipt);
       verdicts.receipt(receipt);
       wakeup.wake();
     },
