@@ -4,21 +4,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
-import { agentCommand } from '../../agent/cli.ts';
-import { labelCommand } from '../../agent/label-command.ts';
-import { recordCommand } from '../../agent/sensor-commands.ts';
+import type { Command } from 'commander';
 import { FAULTS } from '../../agent/sensors/fault-watch.ts';
 import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
-import { dataCommand } from '../../scripts/data/commands.ts';
-import { demoCommand } from '../../scripts/demo.ts';
-import { experimentCommand } from '../../scripts/experiment/command.ts';
-import { modelCommand } from '../../scripts/model/command.ts';
-import { predictCommand } from '../../scripts/predict/command.ts';
-import { replayCommand } from '../../scripts/replay/command.ts';
-import { serverCommand } from '../../server/cli.ts';
-import { provisionCommand } from '../../server/provision/command.ts';
+import { createProgram } from '../../scripts/program.ts';
 import { BRIEF, MATRIX_CASES } from '../contract/board-fault-matrix.ts';
 import { anchorsOf, documents, localLinks, quotedCommands } from '../fixtures/documents.ts';
 import { projectFile } from '../fixtures/sample-file.ts';
@@ -26,25 +16,6 @@ import { projectFile } from '../fixtures/sample-file.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SOURCE_FOLDERS = ['core', 'agent', 'server', 'scripts', 'test'];
 const PAGES = documents();
-
-function program(): Command {
-  const qqr = new Command('qqr').version('0');
-  const commands = [
-    demoCommand(),
-    replayCommand(),
-    experimentCommand(),
-    agentCommand(),
-    serverCommand(),
-    provisionCommand(),
-    labelCommand(),
-    recordCommand(),
-    dataCommand(),
-    modelCommand(),
-    predictCommand(),
-  ];
-  for (const command of commands) qqr.addCommand(command);
-  return qqr;
-}
 
 /** Long options that `--help` of the command shows, its own help included. */
 function optionsOf(command: Command): Set<string> {
@@ -96,7 +67,7 @@ test('docs/faults.md lists every fault with its meaning, and no other, and has a
 });
 
 test('every qqr command and option that a document quotes exists', () => {
-  const qqr = program();
+  const qqr = createProgram();
   const quoted = PAGES.flatMap((page) => quotedCommands(page).map((words) => ({ page, words })));
   assert.ok(quoted.length > 40, `only ${quoted.length} commands found`);
   for (const { page, words } of quoted) {
@@ -105,7 +76,7 @@ test('every qqr command and option that a document quotes exists', () => {
 });
 
 test('a command or option that does not exist is objected to', () => {
-  const qqr = program();
+  const qqr = createProgram();
   for (const line of [
     'fly',
     'agent walk',
@@ -118,7 +89,7 @@ test('a command or option that does not exist is objected to', () => {
 });
 
 test('every command of the program is told of in a document', () => {
-  const qqr = program();
+  const qqr = createProgram();
   const quoted = PAGES.flatMap(quotedCommands).map((words) => words.join(' '));
   for (const command of allCommands(qqr).filter(({ commands }) => commands.length === 0)) {
     const path = command.parent === qqr ? command.name() : `${command.parent?.name()} ${command.name()}`;
@@ -134,7 +105,7 @@ test('options that stand alone in the text belong to some command, or to the ins
     ([, name]) => `${name}`,
   );
   assert.ok(installer.length > 5);
-  const all = new Set([...allCommands(program()).flatMap((command) => [...optionsOf(command)]), ...installer]);
+  const all = new Set([...allCommands(createProgram()).flatMap((command) => [...optionsOf(command)]), ...installer]);
   for (const { path, inline } of PAGES.filter((page) => page.path !== 'CONTRIBUTING.md')) {
     for (const code of inline.filter((text) => text.startsWith('--'))) {
       assert.ok(all.has(code.split(/[ =]/)[0] as string), `${path}: ${code}`);
