@@ -89,7 +89,7 @@ export function createSessionStore(options: SessionStoreOptions) {
       createRetainedStreamCombi: (filters: string[]) => Readable.from(retained.matching(filters)),
       ...subscriptionDoors(parts),
       ...outgoingDoors(parts),
-      ...incomingDoors(),
+      ...incomingDoors(limits),
       ...wills.doors,
       destroy: () => journal.close(),
     },
@@ -177,18 +177,22 @@ function outgoingDoors({ messages, brokerId }: DoorParts) {
   };
 }
 
-/** Messages of QoS 2 until their sender has let them go; aedes bounds their number. */
-function incomingDoors() {
-  const incoming = new Map<string, Map<number, BrokerPacket>>();
+/**
+ * Which messages of QoS 2 their sender has not let go yet. Their ids are enough: aedes publishes a message when it comes, and asks here
+ * only whether it has come before. What was left behind longest ago is forgotten first.
+ */
+function incomingDoors({ sessions: mostClients }: BrokerLimits) {
+  const incoming = new Map<string, Set<number>>();
   return {
-    async incomingStorePacket({ id }: ClientId, packet: BrokerPacket) {
-      const held = incoming.get(id) ?? new Map<number, BrokerPacket>();
-      incoming.set(id, held.set(Number(packet.messageId), packet));
+    async incomingStorePacket({ id }: ClientId, { messageId }: BrokerPacket) {
+      const held = incoming.get(id) ?? new Set<number>();
+      incoming.delete(id); // put back as the newest
+      incoming.set(id, held.add(Number(messageId)));
+      if (incoming.size > mostClients) incoming.delete(incoming.keys().next().value as string);
     },
     async incomingGetPacket({ id }: ClientId, { messageId }: BrokerPacket) {
-      const packet = incoming.get(id)?.get(Number(messageId));
-      if (packet === undefined) throw new Error('no such packet');
-      return packet;
+      if (incoming.get(id)?.has(Number(messageId)) !== true) throw new Error('no such packet');
+      return { messageId };
     },
     async incomingDelPacket({ id }: ClientId, { messageId }: BrokerPacket) {
       const held = incoming.get(id);
