@@ -196,8 +196,9 @@ test('a listener that does not read is dropped, and the others go on', LIMIT, as
   const { port } = new URL(url);
   const idle = connect(Number(port), '127.0.0.1');
   t.after(() => idle.destroy());
+  const hungUp = new Promise((resolve) => idle.once('close', resolve).once('error', resolve));
   idle.pause();
-  idle.write(`GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+  idle.write(`GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
   const reader = await readEvents(`${url}/api/v1/events`);
   t.after(() => reader.stop());
   while (streams.count() < 2) await new Promise((resolve) => setImmediate(resolve));
@@ -210,6 +211,14 @@ test('a listener that does not read is dropped, and the others go on', LIMIT, as
   t.diagnostic(`dropped after ${pushed} events`);
   assert.equal(streams.dropped(), 1);
   assert.equal(streams.count(), 1);
+  let heard = '';
+  idle.on('data', (bytes) => {
+    heard += bytes;
+  });
+  idle.resume();
+  await hungUp; // what lay in the sockets has come; what waited in the aggregator is gone
+  const events = heard.split('event: update-counted').length - 1;
+  assert.ok(events < pushed - 1000, `${events} of ${pushed} events`);
   watch.link(false);
   await reader.until(({ type, data }) => type === 'link' && data['isUp'] === false);
   assert.ok(reader.events.length >= pushed);
