@@ -30,7 +30,7 @@ export interface WatchedRound extends OpenRound {
   /** Wall time of its opening, or of the start of a program that found it open. */
   readonly openedMs: number;
   readonly openForMs: number;
-  /** Milliseconds after the opening by device; null where that was before a restart. */
+  /** By device that has answered: milliseconds after the opening; null where that was before a restart. */
   readonly arrivals: ReadonlyMap<string, number | null>;
 }
 
@@ -130,7 +130,7 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
     counted(counted, bytes) {
       const { device, round } = counted;
       const arrivedMs = open === null ? null : clock.nowMs() - open.at;
-      open?.arrivals.set(device, arrivedMs);
+      if (open?.round.round === round) open.arrivals.set(device, arrivedMs); // a late update is no answer to this round
       const report = reportOf(counted, arrivedMs);
       update(device, () => ({ ...now(), newest: { ...report, round, bytes } }));
       events.push('update-counted', { round, bytes, ...outlineOf(report) });

@@ -7,6 +7,7 @@ import { AppError } from '../../core/base/errors.ts';
 import type { BoardReport, RoundRecord } from '../record.ts';
 import { KEPT_REPORT_ROUNDS } from './report-tables.ts';
 import { readSeries, type Series, type SeriesQuery } from './series.ts';
+import { TAKEN } from './taken.ts';
 
 /** A closed round in a line. */
 export interface RoundFacts {
@@ -53,7 +54,7 @@ export interface History {
   /** Newest first, those below `before`. */
   rounds(before: number, limit: number): readonly RoundFacts[];
   round(round: number): { readonly facts: RoundFacts; readonly record: RoundRecord } | null;
-  /** Of one closed round, sorted by device. */
+  /** Those that a closed round counted, late ones of earlier rounds included, sorted by device. */
   updates(round: number): readonly CountedUpdate[];
   /** Of one board, newest first, in rounds below `before`; looks back as far as reports are kept. */
   updatesOf(device: string, before: number, limit: number): readonly CountedUpdate[];
@@ -117,7 +118,7 @@ export function openHistory(path: string): History {
         const [row, body] = [sql.facts.get(round), sql.body.get(round)];
         return row === undefined || body === undefined ? null : { facts: factsOf(row), record: JSON.parse(body) };
       }),
-    updates: (round) => within(() => sql.updates.all(round).map(updateOf)),
+    updates: (round) => within(() => sql.updates.all({ taken: round }).map(updateOf)),
     updatesOf: (device, before, limit) =>
       within(() => {
         const end = Math.min(before, (sql.lastRound.get() ?? -1) + 1);
@@ -144,9 +145,9 @@ function statements(db: Database.Database) {
     rounds: db.prepare<[number, number], FactsRow>(`${FACTS} WHERE f.round < ? ORDER BY f.round DESC LIMIT ?`),
     facts: db.prepare<[number], FactsRow>(`${FACTS} WHERE f.round = ?`),
     body: db.prepare<[number], string>('SELECT body FROM records WHERE round = ?').pluck(),
-    updates: db.prepare<[number], UpdateRow>(
+    updates: db.prepare<[{ taken: number }], UpdateRow>(
       `SELECT round, device, seq, bytes, ${REPORT_COLUMNS} FROM updates LEFT JOIN reports USING (round, device)
-       WHERE round = ? ORDER BY device`,
+       WHERE ${TAKEN} ORDER BY device, round`,
     ),
     // One look into the primary key per round: CROSS JOIN keeps the rounds outermost.
     updatesOf: db.prepare<[number, number, string, number], UpdateRow>(
