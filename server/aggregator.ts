@@ -169,7 +169,7 @@ function takeStatus(
     return;
   }
   log.debug(status.value, 'board status');
-  roster.heard(status.value);
+  roster.heard(status.value, retained);
   watch.heard(status.value, retained);
   pulse.beat();
 }

@@ -69,8 +69,8 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
       if ((await askAgain(round, parts, signal)) === null) break;
       continue;
     }
-    if (cause === 'deadline') parts.roster.missed(round.asked.filter((device) => !intake.has(device)));
     const updates = intake.close();
+    for (const { device, ended } of updates) if (ended) parts.roster.counted(device, true); // of one counted before a restart it has not heard
     const next = nextRound(round.kind, global, updates, parts.spec, parts.strategy);
     global = next.global;
     const record = recordOf(round, next, updates, parts.clock.nowMs() - openedMs, parts);
