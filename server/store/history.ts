@@ -109,9 +109,10 @@ export function openHistory(path: string): History {
   const within = <T>(action: () => T): T => guarded(path, action);
   const db = within(() => new Database(path, { readonly: true, fileMustExist: true }));
   const sql = within(() => statements(db));
+  const totals = runningTotals(sql);
   return {
     lastRound: () => within(() => sql.lastRound.get() ?? null),
-    totals: () => within(() => sql.totals.get() ?? { rounds: 0, payloadBytes: 0, fp32Bytes: 0 }),
+    totals: () => within(totals),
     rounds: (before, limit) => within(() => sql.rounds.all(before, limit).map(factsOf)),
     round: (round) =>
       within(() => {
@@ -138,9 +139,9 @@ export function openHistory(path: string): History {
 function statements(db: Database.Database) {
   return {
     lastRound: db.prepare<[], number | null>('SELECT max(round) FROM round_facts').pluck(),
-    totals: db.prepare<[], ReturnType<History['totals']>>(
-      `SELECT count(*) AS rounds, coalesce(sum(payload_bytes), 0) AS payloadBytes, coalesce(sum(fp32_bytes), 0) AS fp32Bytes
-       FROM round_facts`,
+    totalsSince: db.prepare<[number], ReturnType<History['totals']> & { readonly last: number | null }>(
+      `SELECT count(*) AS rounds, coalesce(sum(payload_bytes), 0) AS payloadBytes, coalesce(sum(fp32_bytes), 0) AS fp32Bytes,
+         max(round) AS last FROM round_facts WHERE round > ?`,
     ),
     rounds: db.prepare<[number, number], FactsRow>(`${FACTS} WHERE f.round < ? ORDER BY f.round DESC LIMIT ?`),
     facts: db.prepare<[number], FactsRow>(`${FACTS} WHERE f.round = ?`),
@@ -164,6 +165,23 @@ function statements(db: Database.Database) {
     rejections: db.prepare<[number, number], { round: number; reason: string; count: number }>(
       'SELECT round, reason, count FROM rejections WHERE round BETWEEN ? AND ? ORDER BY round DESC, reason',
     ),
+  };
+}
+
+/** A closed round stays as it is: only those since the last call are added up. */
+function runningTotals({ totalsSince }: ReturnType<typeof statements>): History['totals'] {
+  let until = -1;
+  let totals = { rounds: 0, payloadBytes: 0, fp32Bytes: 0 };
+  return () => {
+    const more = totalsSince.get(until);
+    if (more === undefined || more.last === null) return totals;
+    until = more.last;
+    totals = {
+      rounds: totals.rounds + more.rounds,
+      payloadBytes: totals.payloadBytes + more.payloadBytes,
+      fp32Bytes: totals.fp32Bytes + more.fp32Bytes,
+    };
+    return totals;
   };
 }
 
