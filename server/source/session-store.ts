@@ -35,8 +35,7 @@ export interface SessionStoreOptions {
   readonly wallMs: () => number;
   /** False for a filter that the client may not have: it is not kept. */
   readonly accepts: (clientId: string, filter: string) => boolean;
-  /** True for the client whose retained messages are not written, since it says them anew at each start. */
-  readonly repeatsItself: (clientId: string) => boolean;
+  readonly isAggregator: (clientId: string) => boolean;
 }
 
 export interface SessionCounts {
@@ -56,7 +55,7 @@ interface BrokerDoor {
 }
 
 export function createSessionStore(options: SessionStoreOptions) {
-  const { limits, journal, stored, wallMs, accepts, repeatsItself } = options;
+  const { limits, journal, stored, wallMs, accepts, isAggregator } = options;
   const budget: StoreBudget = { bytes: 0, dropped: 0 };
   let broker: BrokerDoor = { id: '', counter: 0, clients: {} };
   const messages = createMessageStore(limits, budget, journal);
@@ -83,7 +82,7 @@ export function createSessionStore(options: SessionStoreOptions) {
         broker.counter = messages.lastNumber(); // numbers go on above those that are stored
       },
       async storeRetained(packet: BrokerPacket) {
-        retained.store(packet, wallMs(), !repeatsItself(packet.clientId ?? ''));
+        retained.store(packet, wallMs(), isAggregator(packet.clientId ?? ''));
       },
       createRetainedStream: (filter: string) => Readable.from(retained.matching([filter])),
       createRetainedStreamCombi: (filters: string[]) => Readable.from(retained.matching(filters)),
