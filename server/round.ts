@@ -91,17 +91,20 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
 async function openRound(parts: RoundParts, modelVersion: number, signal: AbortSignal): Promise<OpenRound | null> {
   const number = (parts.store.lastRecord()?.round ?? -1) + 1;
   if (isBeyondLast(number, parts.config)) return null;
-  await parts.control.whileRunning(signal);
   return askAgain({ round: number, kind: number === 0 ? 'statistics' : 'training', modelVersion }, parts, signal);
 }
 
-/** (Re)opens the round with the boards that are there; null when nothing more will come from any. */
+/** (Re)opens the round with the boards that are there, not while the operator wants none; null when nothing more will come from any. */
 async function askAgain(
   round: Omit<OpenRound, 'asked'>,
   parts: RoundParts,
   signal: AbortSignal,
 ): Promise<OpenRound | null> {
-  const asked = await assemble(parts, round.round, signal);
+  let asked: readonly string[] | null;
+  do {
+    await parts.control.whileRunning(signal);
+    asked = await assemble(parts, round.round, signal);
+  } while (parts.control.isPaused());
   if (asked === null) return null;
   const opened = { ...round, asked };
   parts.store.open(opened);

@@ -225,3 +225,20 @@ test('a flood of made-up names hides no board that comes later', async (t) => {
   while (!boards().has('late-comer') && boards().size < 16_384) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(boards().size <= 8, `${boards().size} boards`);
 });
+
+test('a pause holds although the boards that were waited for have come', async (t) => {
+  const fleet = createFleet(t, { config: { minBoards: 2, maxRounds: 1 } });
+  await fleet.startAggregator();
+  const [first, second] = ['a', 'b'].map((device) => fleet.board(device));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await first?.start();
+  for (let i = 0; i < 20; i++) await settle(); // the rounds wait for the other board
+  const operator = fleet.aggregator().operator();
+  operator.pause();
+  await second?.start();
+  while (fleet.aggregator().view().boards().size < 2) await settle();
+  for (let i = 0; i < 20; i++) await settle();
+  assert.equal(fleet.store().openRound(), null);
+  operator.resume();
+  assert.equal((await fleet.aggregator().finished).rounds, 2);
+});
