@@ -126,7 +126,7 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec, durabil
         db.pragma('synchronous = normal');
       }
     });
-  const currentRound = () => sql.openRound.get()?.round ?? sql.lastRecord.get()?.round ?? 0;
+  const currentRound = () => sql.currentRound.get() ?? 0;
   const insertGlobal = (global: FleetState) => {
     sql.insertGlobal.run(rowFromGlobal(global));
     sql.forgetGlobals.run(KEPT_GLOBALS);
@@ -191,7 +191,10 @@ function statements(db: Database.Database) {
     forgetGlobals: db.prepare<[number]>(
       'DELETE FROM globals WHERE generation <= (SELECT max(generation) FROM globals) - ?',
     ),
-    openRound: db.prepare<[], { round: number; body: string }>('SELECT round, body FROM open_round'),
+    currentRound: db
+      .prepare<[], number | null>('SELECT coalesce((SELECT round FROM open_round), (SELECT max(round) FROM records))')
+      .pluck(),
+    openRound: db.prepare<[], { body: string }>('SELECT body FROM open_round'),
     setOpenRound: db.prepare<[number, string]>('INSERT OR REPLACE INTO open_round VALUES (1, ?, ?)'),
     clearOpenRound: db.prepare('DELETE FROM open_round'),
     seqOf: db.prepare<[number, string], { seq: number }>('SELECT seq FROM updates WHERE round = ? AND device = ?'),
@@ -221,7 +224,7 @@ function statements(db: Database.Database) {
     ),
     insertRecord: db.prepare<[number, string]>('INSERT INTO records VALUES (?, ?)'),
     record: db.prepare<[number], { body: string }>('SELECT body FROM records WHERE round = ?'),
-    lastRecord: db.prepare<[], { round: number; body: string }>('SELECT * FROM records ORDER BY round DESC LIMIT 1'),
+    lastRecord: db.prepare<[], { body: string }>('SELECT body FROM records ORDER BY round DESC LIMIT 1'),
     setDevice: db.prepare<[string, number, number, number, number | null]>(
       `INSERT INTO devices (device, ended, last_round, counted, clipped, last_norm) VALUES (?, ?, ?, 1, ?, ?)
        ON CONFLICT DO UPDATE SET ended = excluded.ended, last_round = excluded.last_round, counted = counted + 1,
