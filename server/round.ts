@@ -18,7 +18,7 @@ import type { FleetState } from './fleet-state.ts';
 import type { FleetWatch } from './fleet-watch.ts';
 import type { Holdout } from './holdout.ts';
 import type { Intake } from './intake.ts';
-import { nextRound } from './next-global.ts';
+import { nextGlobal } from './next-global.ts';
 import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
@@ -71,7 +71,7 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
     }
     const updates = intake.close();
     for (const { device, ended } of updates) if (ended) parts.roster.counted(device, true); // of one counted before a restart it has not heard
-    const next = nextRound(round.kind, global, updates, parts.spec, parts.strategy);
+    const next = nextGlobal(round.kind, global, updates, parts.spec, parts.strategy);
     global = next.global;
     const record = recordOf(round, next, updates, parts.clock.nowMs() - openedMs, parts);
     const boards = boardsOf(updates, next.taken, parts.roster);
@@ -121,7 +121,7 @@ function boardsOf(updates: readonly Update[], taken: readonly TakenChange[], ros
 
 function recordOf(
   open: OpenRound,
-  { global, taken }: ReturnType<typeof nextRound>,
+  { global, taken }: ReturnType<typeof nextGlobal>,
   updates: readonly Update[],
   durationMs: number,
   { config, spec, store, roster, holdout }: RoundParts,

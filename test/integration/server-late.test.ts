@@ -87,7 +87,7 @@ test('a late update is counted in the open round at its reduced weight, and its 
   const strategy = createStrategy('qqr');
   const states = [firstGlobal(TINY_SPEC, 1)];
   const step = (kind: 'statistics' | 'training', updates: Update[]) =>
-    states.push(nextGlobal(kind, states.at(-1) as (typeof states)[number], updates, TINY_SPEC, strategy));
+    states.push(nextGlobal(kind, states.at(-1) as (typeof states)[number], updates, TINY_SPEC, strategy).global);
   step('statistics', [answerTo(planIn(prompt, 0), 'prompt')]);
   step('training', [answerTo(planIn(prompt, 1), 'prompt')]);
   step('training', [own, late]);
@@ -101,7 +101,7 @@ test('a late update is counted in the open round at its reduced weight, and its 
     [own, { ...late, modelVersion: 1 }],
     TINY_SPEC,
     strategy,
-  );
+  ).global;
   assert.notEqual(bitsOf(states.at(-1) as (typeof states)[number]), bitsOf(asIfFresh));
 });
 
