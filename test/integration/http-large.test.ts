@@ -157,7 +157,9 @@ test('100,000 rounds of an older store: carried over, and pages and curves stay 
   const { url } = await shownFleet(t, 0, 0, (path) => {
     openSqliteStore(path, TINY_SPEC, 'normal').dispose();
     const db = new Database(path);
-    for (const table of ['round_facts', 'round_values', 'reports', 'board_totals']) db.exec(`DROP TABLE ${table}`);
+    for (const table of ['round_facts', 'round_values', 'reports', 'board_totals', 'payloads'])
+      db.exec(`DROP TABLE ${table}`);
+    db.exec('ALTER TABLE updates ADD COLUMN payload BLOB');
     db.pragma('user_version = 4'); // the schema before these tables
     const [record, update] = [
       db.prepare('INSERT INTO records VALUES (?, ?)'),
