@@ -169,7 +169,7 @@ function takeStatus(
     return;
   }
   log.debug(status.value, 'board status');
-  roster.heard(status.value);
+  roster.heard(status.value, retained);
   watch.heard(status.value, retained);
   pulse.beat();
 }
@@ -182,14 +182,18 @@ function connectParts(
   const pulse = createPulse();
   const control = createRoundControl(pulse);
   const watch = createFleetWatch(clock, store.lastRecord());
-  const roster = createRoster(store.ended());
+  const known = store.devices();
+  const roster = createRoster(known, store.ended());
   const boards = createKnownBoards({
     clock,
     maxBoards: config.maxBoards,
     updatesPerMinute: config.updatesPerMinute,
-    proven: store.devices(),
+    proven: known,
     hasLeft: (device) => !roster.isOnline(device),
-    onForgotten: roster.forget,
+    onForgotten(device) {
+      roster.forget(device);
+      watch.forgotten(device);
+    },
   });
   const hash = shapeHash(spec);
   const random = createRng(`${config.seed}/broadcast`).next;

@@ -41,6 +41,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   const { transport, topics, shapeHash, clock, random, log } = options;
   const retained = new Map<string, Uint8Array>();
   let queue = Promise.resolve();
+  let timesAgain = 0;
 
   /** Runs `job` when all before it are done, whether they came off or not. */
   const inOrder = (job: () => Promise<void>): Promise<void> => {
@@ -79,10 +80,13 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
         log.debug({ device, error: String(error) }, 'receipt not handed over');
       });
     },
-    again: (signal) =>
-      inOrder(async () => {
+    again(signal) {
+      const time = ++timesAgain;
+      return inOrder(async () => {
+        if (time < timesAgain) return; // the link has come and gone since: the newest turn tells for all of them
         for (const [topic, payload] of retained) await publish(topic, payload, true, signal);
-      }),
+      });
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * Waits until the open round may close: how far it is follows from who was asked, who has answered, and who has ended meanwhile. Where
- * a deadline passes without any update, whoever has come since is asked as well.
+ * a deadline passes without any update, whoever has come since is asked as well; where it closes the round, the roster is told who let it pass.
  */
 import type { Clock } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';
@@ -48,5 +48,8 @@ export async function collect(round: OpenRound, parts: CollectParts, signal: Abo
   };
   const isClosing = () => control.isClosing(round.round);
   const { quorum, deadlineMs } = config;
-  return waitForClose({ clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, isClosing, pulse, onVain }, signal);
+  const wait = { clock, quorum, capacity: MAX_BOARDS, deadlineMs, progress, isClosing, pulse, onVain };
+  const cause = await waitForClose(wait, signal);
+  if (cause === 'deadline') roster.missed(asked.filter((device) => !intake.has(device)));
+  return cause;
 }

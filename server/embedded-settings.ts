@@ -101,7 +101,7 @@ export function warnWhenOpen({ broker }: BrokerSettings, log: Log): void {
 }
 
 /** @throws AppError 'config-invalid' */
-export function checkAccess({ listen, url, anonymous, usersFile, tls }: EmbeddedSettings): void {
+function checkAccess({ listen, url, anonymous, usersFile, tls }: EmbeddedSettings): void {
   const refuse = (where: string, what: string, hint: string) => {
     throw new AppError('config-invalid', what, { where, hint });
   };

@@ -1,11 +1,11 @@
 /**
  * The fleet as it is now, for people who look: who is there, what each board said last, how far the open round is, what was refused.
- * The aggregator tells it, the HTTP API reads it. Invariant: no decision is made by it, and its size is bounded whatever is sent.
+ * The aggregator tells it, the HTTP API reads it. Invariant: no decision is made by it, and it holds no board that the aggregator has
+ * forgotten (`known-boards.ts` bounds how many there are).
  */
 import type { Clock } from '../core/base/clock.ts';
 import type { BoardState as SaidState } from '../core/wire/board-state.ts';
 import type { DeviceStatus } from '../core/wire/downlink.ts';
-import { MAX_BOARDS } from '../core/wire/limits.ts';
 import type { RejectReason, Update } from '../core/wire/update.ts';
 import { reportOf } from './describe-reports.ts';
 import { type BoardState, createEventRing, type EventRing } from './event-ring.ts';
@@ -30,7 +30,7 @@ export interface WatchedRound extends OpenRound {
   /** Wall time of its opening, or of the start of a program that found it open. */
   readonly openedMs: number;
   readonly openForMs: number;
-  /** Milliseconds after the opening by device; null where that was before a restart. */
+  /** By device that has answered: milliseconds after the opening; null where that was before a restart. */
   readonly arrivals: ReadonlyMap<string, number | null>;
 }
 
@@ -77,8 +77,6 @@ export interface FleetWatch extends FleetView {
 
 const KEPT_EVENTS = 4096;
 const KEPT_REFUSALS = 200;
-/** Names beyond this are not taken in: anybody who may publish can make some up. */
-const MAX_WATCHED = 2 * MAX_BOARDS;
 
 const NOTHING_HEARD: WatchedBoard = {
   ...{ state: 'unknown', modalities: null, heardMs: null, said: null, newest: null },
@@ -130,7 +128,7 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
     counted(counted, bytes) {
       const { device, round } = counted;
       const arrivedMs = open === null ? null : clock.nowMs() - open.at;
-      open?.arrivals.set(device, arrivedMs);
+      if (open?.round.round === round) open.arrivals.set(device, arrivedMs); // a late update is no answer to this round
       const report = reportOf(counted, arrivedMs);
       update(device, () => ({ ...now(), newest: { ...report, round, bytes } }));
       events.push('update-counted', { round, bytes, ...outlineOf(report) });
@@ -158,15 +156,14 @@ export function createFleetWatch(clock: Clock, newest: RoundRecord | null): Flee
   };
 }
 
-/** Boards by name, at most `MAX_WATCHED`. */
+/** Boards by name. */
 function createBoardBook() {
   const boards = new Map<string, WatchedBoard>();
   return {
     boards,
     update(device: string, change: (board: WatchedBoard) => Partial<WatchedBoard>): void {
-      const board = boards.get(device);
-      if (board === undefined && boards.size >= MAX_WATCHED) return;
-      boards.set(device, { ...(board ?? NOTHING_HEARD), ...change(board ?? NOTHING_HEARD) });
+      const board = boards.get(device) ?? NOTHING_HEARD;
+      boards.set(device, { ...board, ...change(board) });
     },
   };
 }

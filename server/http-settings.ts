@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { AppError } from '../core/base/errors.ts';
+import { isLoopback } from './embedded-settings.ts';
 
 const token = z.string().regex(/^[\x21-\x7e]{16,512}$/, 'takes 16 to 512 printable characters without spaces');
 
@@ -76,8 +77,4 @@ async function tokenFrom(http: z.output<typeof httpSchema>): Promise<string | nu
   const parsed = token.safeParse(text.trim());
   if (parsed.success) return parsed.data;
   throw new AppError('config-invalid', `the token ${parsed.error.issues[0]?.message}`, { where });
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }

@@ -37,9 +37,9 @@ export interface Intake {
   open(round: OpenRound): void;
   /** Updates counted in the open round so far, late ones of earlier rounds included. */
   count(): number;
-  /** The devices of these, each once. */
+  /** The devices whose update of the open round is among them. */
   devices(): readonly string[];
-  /** Whether this device's update of the open round is among them. */
+  /** Whether this device is one of these. */
   has(device: string): boolean;
   /** Ends the round: later updates are late. Returns what was counted, sorted by device and round. */
   close(): readonly Update[];
@@ -118,7 +118,8 @@ export function createIntake(options: IntakeOptions): Intake {
       counted = countedBefore(options, round);
     },
     count: () => counted.size,
-    devices: () => [...new Set([...counted.values()].map(({ update }) => update.device))],
+    devices: () =>
+      [...counted.values()].flatMap(({ update: { device, round } }) => (round === current.round ? device : [])),
     has: (device) => counted.has(placeOf({ device, round: current.round })),
     close() {
       gate.flush();

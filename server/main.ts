@@ -66,7 +66,7 @@ export interface RunningServer {
   traffic(): ReturnType<Transport['traffic']>;
   /** Connects anew to the broker, with certificates, key and password as they are now. */
   renewLink(): void;
-  /** Stops everything; may be called twice. */
+  /** Stops everything; may be called again, which waits for the same end. */
   stop(): Promise<void>;
 }
 
@@ -80,9 +80,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { config, clock, log, evaluation } = options;
   const running = new AbortController();
   const undo: (() => Promise<void> | void)[] = [];
-  const stop = async () => {
-    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
-    running.abort();
+  let stopped: Promise<void> | null = null;
+  const stop = () => {
+    stopped ??= undoAll(undo).finally(() => running.abort());
+    return stopped;
   };
   try {
     const spec = specFrom(config);
@@ -140,6 +141,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await stop();
     throw error;
   }
+}
+
+/** Newest first, one after the other. */
+async function undoAll(undo: (() => Promise<void> | void)[]): Promise<void> {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
 }
 
 async function makeFolder(where: string): Promise<void> {

@@ -28,23 +28,12 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
 }
 
 /**
- * The state after a round's updates, at least one.
+ * The state after a round's updates, at least one, and how each board's model change was taken, in the order of the updates.
  * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the boards' combined delta
  * (`optimizer.ts`), averaged parameters and persistent prototypes by the round's, the temperature by how sure its predictions were,
  * and the version is one more.
  */
 export function nextGlobal(
-  kind: 'statistics' | 'training',
-  global: FleetState,
-  updates: readonly Update[],
-  spec: ModelSpec,
-  strategy: Strategy,
-): FleetState {
-  return nextRound(kind, global, updates, spec, strategy).global;
-}
-
-/** The same, and how each board's model change was taken, in the order of the updates. */
-export function nextRound(
   kind: 'statistics' | 'training',
   global: FleetState,
   updates: readonly Update[],

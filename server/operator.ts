@@ -3,6 +3,7 @@ import type { Log } from '../core/base/log.ts';
 import type { Transport } from '../core/link/transport.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import type { FleetWatch } from './fleet-watch.ts';
+import type { Pulse } from './pulse.ts';
 import type { Roster } from './roster.ts';
 import type { RoundControl } from './round-control.ts';
 import type { RoundStore } from './store/round-store.ts';
@@ -22,13 +23,24 @@ export interface OperatorParts {
   readonly control: RoundControl;
   readonly watch: FleetWatch;
   readonly roster: Roster;
+  /** Beats when the roster has changed. */
+  readonly pulse: Pulse;
   readonly store: RoundStore;
   readonly transport: Transport;
   readonly topics: Topics;
   readonly log: Log;
 }
 
-export function createOperator({ control, watch, roster, store, transport, topics, log }: OperatorParts): Operator {
+export function createOperator({
+  control,
+  watch,
+  roster,
+  pulse,
+  store,
+  transport,
+  topics,
+  log,
+}: OperatorParts): Operator {
   const pauseIs = (isPaused: boolean) => {
     if (control.isPaused() === isPaused) return;
     if (isPaused) control.pause();
@@ -54,6 +66,7 @@ export function createOperator({ control, watch, roster, store, transport, topic
       if (!store.forget(device) && board === undefined) return 'unknown';
       roster.forget(device);
       watch.forgotten(device);
+      pulse.beat();
       // An empty retained message removes the status that the broker keeps (MQTT 3.1.1 §3.3.1.3), else the next start hears of it again.
       transport.publish(topics.status(device), new Uint8Array(0), { qos: 1, retain: true }).catch((error) => {
         log.warn({ device, error: String(error) }, 'the status of a forgotten board stays with the broker');

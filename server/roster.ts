@@ -1,15 +1,15 @@
 /**
  * Who takes part: boards that said `online`, whose stream has not ended and who answered when they were last asked. One that let a
- * deadline pass is not asked, nor waited for, until anything is heard of it; only where nobody else is left it is asked all the same.
+ * deadline pass is not asked, nor waited for, until it is heard of; only where nobody else is left it is asked all the same.
  * Invariant: a board whose counted update said `ended` is out of every later round, whatever its status says, so that runs of
  * the same recordings ask the same boards; a status is only needed for boards that end without a last update.
  */
 import type { DeviceStatus } from '../core/wire/downlink.ts';
 
 export interface Roster {
-  /** A status message came. */
-  heard(status: DeviceStatus): void;
-  /** Anything else came from this board. */
+  /** A status message came. `isRetained`: the broker repeats it, which is no sign of the board's life unless it says something new. */
+  heard(status: DeviceStatus, isRetained: boolean): void;
+  /** An update came from this board, whatever became of it. */
   sawSign(device: string): void;
   /** These were asked and had not answered at the deadline. */
   missed(devices: readonly string[]): void;
@@ -33,9 +33,10 @@ export interface Roster {
 
 /**
  * Counts are kept and not counted: they are asked for at every message.
- * @param ended boards known to have ended, from the store
+ * @param counted boards that were ever counted, from the store: whichever of them has not ended may still come back
+ * @param ended those of them that are known to have ended
  */
-export function createRoster(ended: readonly string[]): Roster {
+export function createRoster(counted: readonly string[], ended: readonly string[]): Roster {
   const states = new Map<string, DeviceStatus['state']>();
   const endedStreams = new Set(ended);
   /** Ended streams, and boards that said `finished`. */
@@ -45,7 +46,7 @@ export function createRoster(ended: readonly string[]): Roster {
   /** Those of them that have not missed a deadline since. */
   const responsive = new Set<string>();
   /** Boards that were heard of and are not gone. */
-  const expected = new Set<string>();
+  const expected = new Set(counted.filter((device) => !gone.has(device)));
   const silent = new Set<string>();
   const sort = (device: string) => {
     const state = states.get(device);
@@ -54,22 +55,22 @@ export function createRoster(ended: readonly string[]): Roster {
     put(gone, device, isGone);
     put(present, device, isPresent);
     put(responsive, device, isPresent && !silent.has(device));
-    put(expected, device, state !== undefined && !isGone);
+    put(expected, device, !isGone);
   };
   const speaks = (device: string) => {
     if (silent.delete(device)) sort(device);
   };
   const asked = () => (responsive.size > 0 ? responsive : present);
   return {
-    heard({ device, state }) {
+    heard({ device, state }, isRetained) {
+      if (!isRetained || states.get(device) !== state) silent.delete(device);
       states.set(device, state);
-      silent.delete(device);
       sort(device);
     },
     sawSign: speaks,
     missed(devices) {
       for (const device of devices) {
-        if (gone.has(device)) continue;
+        if (!expected.has(device)) continue; // ended, or forgotten
         silent.add(device);
         sort(device);
       }
@@ -79,6 +80,7 @@ export function createRoster(ended: readonly string[]): Roster {
       silent.delete(device);
       endedStreams.delete(device);
       sort(device);
+      expected.delete(device);
     },
     counted(device, isLast) {
       silent.delete(device);

@@ -18,7 +18,7 @@ import type { FleetState } from './fleet-state.ts';
 import type { FleetWatch } from './fleet-watch.ts';
 import type { Holdout } from './holdout.ts';
 import type { Intake } from './intake.ts';
-import { nextRound } from './next-global.ts';
+import { nextGlobal } from './next-global.ts';
 import type { Pulse } from './pulse.ts';
 import type { RoundRecord } from './record.ts';
 import type { Roster } from './roster.ts';
@@ -69,9 +69,9 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
       if ((await askAgain(round, parts, signal)) === null) break;
       continue;
     }
-    if (cause === 'deadline') parts.roster.missed(round.asked.filter((device) => !intake.has(device)));
     const updates = intake.close();
-    const next = nextRound(round.kind, global, updates, parts.spec, parts.strategy);
+    for (const { device, ended } of updates) if (ended) parts.roster.counted(device, true); // of one counted before a restart it has not heard
+    const next = nextGlobal(round.kind, global, updates, parts.spec, parts.strategy);
     global = next.global;
     const record = recordOf(round, next, updates, parts.clock.nowMs() - openedMs, parts);
     const boards = boardsOf(updates, next.taken, parts.roster);
@@ -91,17 +91,20 @@ export async function runRounds(parts: RoundParts, current: FleetState, signal: 
 async function openRound(parts: RoundParts, modelVersion: number, signal: AbortSignal): Promise<OpenRound | null> {
   const number = (parts.store.lastRecord()?.round ?? -1) + 1;
   if (isBeyondLast(number, parts.config)) return null;
-  await parts.control.whileRunning(signal);
   return askAgain({ round: number, kind: number === 0 ? 'statistics' : 'training', modelVersion }, parts, signal);
 }
 
-/** (Re)opens the round with the boards that are there; null when nothing more will come from any. */
+/** (Re)opens the round with the boards that are there, not while the operator wants none; null when nothing more will come from any. */
 async function askAgain(
   round: Omit<OpenRound, 'asked'>,
   parts: RoundParts,
   signal: AbortSignal,
 ): Promise<OpenRound | null> {
-  const asked = await assemble(parts, round.round, signal);
+  let asked: readonly string[] | null;
+  do {
+    await parts.control.whileRunning(signal);
+    asked = await assemble(parts, round.round, signal);
+  } while (parts.control.isPaused());
   if (asked === null) return null;
   const opened = { ...round, asked };
   parts.store.open(opened);
@@ -118,7 +121,7 @@ function boardsOf(updates: readonly Update[], taken: readonly TakenChange[], ros
 
 function recordOf(
   open: OpenRound,
-  { global, taken }: ReturnType<typeof nextRound>,
+  { global, taken }: ReturnType<typeof nextGlobal>,
   updates: readonly Update[],
   durationMs: number,
   { config, spec, store, roster, holdout }: RoundParts,

@@ -79,7 +79,7 @@ export async function openBrokerSocket(
   }
 }
 
-export function isTlsUrl(url: string): boolean {
+function isTlsUrl(url: string): boolean {
   return url.startsWith('mqtts:');
 }
 

@@ -99,7 +99,7 @@ const PLAIN_ANSWERS: ReadonlySet<string> = new Set([
 ]);
 
 /** TLS was spoken to a port that does not understand it. */
-export function plainPort(what: string, where: string, cause: unknown): AppError {
+function plainPort(what: string, where: string, cause: unknown): AppError {
   return new AppError('link-unavailable', `no TLS with the broker: ${what}`, { where, hint: PLAIN_PORT, cause });
 }
 

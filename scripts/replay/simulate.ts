@@ -31,7 +31,7 @@ import { roundSettingsFrom, specFrom, strategyFrom } from '../../server/config.t
 import { describeRound } from '../../server/describe-round.ts';
 import { averagedParams, type FleetState } from '../../server/fleet-state.ts';
 import { createHoldout, type Holdout } from '../../server/holdout.ts';
-import { firstGlobal, nextRound } from '../../server/next-global.ts';
+import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
 import type { Evaluation, RoundRecord } from '../../server/record.ts';
 import { type FleetOutcome, fleetConfig } from './fleet.ts';
 import { createHostility, type Hostility } from './hostile.ts';
@@ -80,7 +80,7 @@ export async function simulateFleet(
     const { updates, rejected } = admitted(sent, about, limits);
     if (kind === 'training' && !settings.shareModel)
       for (const board of able) board.served = servedNext(board, modelMemory);
-    const next = nextRound(kind, global, updates, spec, strategy);
+    const next = nextGlobal(kind, global, updates, spec, strategy);
     global = next.global;
     const isDue = kind === 'training' && (round === lastRound || round % options.evaluateEvery === 0);
     const evaluation = isDue ? evaluate(holdout, global, boards, settings.shareModel) : null;

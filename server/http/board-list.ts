@@ -60,7 +60,7 @@ interface Past {
 export interface BoardLines {
   /** All boards with that many rounds of history. */
   all(rounds: number): BoardList;
-  /** One of them, or null when it was never heard of. */
+  /** One of them, read by itself; null when it was never heard of. */
   one(device: string, rounds: number): { readonly rounds: readonly number[]; readonly board: BoardLine } | null;
 }
 
@@ -80,7 +80,7 @@ export function createBoardLines(window: FleetWindow): BoardLines {
       return { rounds: past.rounds, boards: names.map((name) => lineOf(name, past, now, window)) };
     },
     one(device, rounds) {
-      const past = pastOf(rounds);
+      const past = readPastOf(device, window, rounds);
       const now = present(window);
       if (!now.boards.has(device) && !past.totals.has(device)) return null;
       return { rounds: past.rounds, board: lineOf(device, past, now, window) };
@@ -110,6 +110,22 @@ function readPast({ history }: FleetWindow, last: number, rounds: number): Past 
     reports.set(report.device, row);
   }
   return { totals, rounds: numbers, reports };
+}
+
+function readPastOf(device: string, { history }: FleetWindow, rounds: number): Past {
+  const last = history.lastRound() ?? -1;
+  const from = Math.max(0, last - rounds + 1);
+  const numbers = Array.from({ length: last - from + 1 }, (_, i) => from + i);
+  const row: ((BoardReport & { round: number }) | null)[] = numbers.map(() => null);
+  for (const { round, report } of history.updatesOf(device, last + 1, rounds)) {
+    if (round >= from && report !== null) row[round - from] = { ...report, device, round };
+  }
+  const own = history.boards().filter((board) => board.device === device);
+  return {
+    totals: new Map(own.map((board) => [device, board])),
+    rounds: numbers,
+    reports: new Map([[device, row]]),
+  };
 }
 
 function lineOf(device: string, past: Past, { boards, open, asked }: Present, { spec }: FleetWindow): BoardLine {

@@ -1,8 +1,9 @@
 /**
  * `/api/v1/events`: what happens, as server-sent events (WHATWG HTML §9.2). An id is `START-NUMBER`; who comes back with one gets what it
  * missed, or `reset` when that is not kept any more or of another start: then it reads everything anew.
- * Invariant: a listener that does not read is dropped when `MAX_WAITING_BYTES` wait for it, and there are at most `MAX_LISTENERS`.
+ * Invariant: a listener that does not read loses its connection when `MAX_WAITING_BYTES` wait for it, and there are at most `MAX_LISTENERS`.
  */
+import type { HttpBindings } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Clock } from '../../core/base/clock.ts';
 import type { FleetEvent } from '../event-ring.ts';
@@ -43,7 +44,11 @@ export function addEventRoute(app: OpenAPIHono, view: FleetView, clock: Clock): 
   plainRoute(app, about, (c) => {
     if (ends.size >= MAX_LISTENERS) return problemResponse(c, problem('too-many', `at most ${MAX_LISTENERS}`));
     const from = c.req.header('last-event-id') ?? c.req.query('after') ?? null;
-    const body = streamOf(view, clock, from, ends, () => void dropped++);
+    const { outgoing } = c.env as Partial<HttpBindings>;
+    const body = streamOf(view, clock, from, ends, () => {
+      dropped++;
+      outgoing?.destroy(); // the end of the stream would wait behind all that is not read
+    });
     return c.body(body, 200, {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',

@@ -40,6 +40,7 @@ export async function createStaticFiles(places: readonly StaticPlace[]): Promise
     if (path === undefined || (c.req.method !== 'GET' && c.req.method !== 'HEAD')) return next();
     const loading = read.get(path) ?? load(path);
     read.set(path, loading);
+    loading.catch(() => read.delete(path)); // asked for again, it is read again
     const { bytes, tag } = await loading;
     if (c.req.header('if-none-match') === tag) return c.body(null, 304, { ETag: tag });
     return c.body(bytes, 200, { 'Content-Type': TYPES[extname(path)] as string, 'ETag': tag });

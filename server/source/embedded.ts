@@ -160,7 +160,7 @@ async function assemble(
     stored,
     wallMs: clock.wallMs,
     accepts: (clientId, filter) => topics === null || maySubscribe(topics, userOfId(clientId), filter),
-    repeatsItself: (clientId) => userOfId(clientId) === AGGREGATOR,
+    isAggregator: (clientId) => userOfId(clientId) === AGGREGATOR,
   });
   const authenticator = createAuthenticator({
     originOf: ({ conn }) => origins.get(conn),

@@ -1,6 +1,7 @@
 /**
  * Retained messages: the last one of each topic, an empty one takes it away (MQTT 3.1.1 §3.3.1.3). They share the budget with messages
- * that wait; one that does not fit is not retained, and counted as dropped.
+ * that wait; one that does not fit is not retained, and counted as dropped. Those of the aggregator are not written, since it says them anew
+ * at each start, and do not age: a round may be open for weeks, and a wrong clock may be set right.
  */
 import { matchesFilter } from '../../core/link/topic-filter.ts';
 import type { BrokerLimits } from './broker-limits.ts';
@@ -18,10 +19,13 @@ export interface RetainedParts {
 
 export function createRetainedStore({ limits, budget, journal, makeRoom }: RetainedParts) {
   const packets = new Map<string, RetainedPacket>();
+  /** Topics of the aggregator's. */
+  const lasting = new Set<string>();
   const remove = (topic: string) => {
     const before = packets.get(topic);
     if (before === undefined) return;
     packets.delete(topic);
+    lasting.delete(topic);
     budget.bytes -= sizeOf(before);
     journal.del(retainedKey(topic));
   };
@@ -30,8 +34,7 @@ export function createRetainedStore({ limits, budget, journal, makeRoom }: Retai
     budget.bytes += sizeOf(packet);
   };
   return {
-    /** @param isWritten false: it is not to be known after a restart */
-    store(packet: BrokerPacket, storedMs: number, isWritten: boolean): void {
+    store(packet: BrokerPacket, storedMs: number, isAggregators: boolean): void {
       remove(packet.topic);
       if (packet.payload.length === 0) return;
       const kept: RetainedPacket = { ...ownPacket(packet), retain: true, storedMs };
@@ -41,7 +44,8 @@ export function createRetainedStore({ limits, budget, journal, makeRoom }: Retai
         return;
       }
       add(kept);
-      if (isWritten) journal.put(retainedKey(packet.topic), encodeEntry(kept));
+      if (isAggregators) lasting.add(packet.topic);
+      else journal.put(retainedKey(packet.topic), encodeEntry(kept));
     },
     *matching(filters: readonly string[]): Generator<RetainedPacket> {
       for (const filter of filters) {
@@ -51,9 +55,9 @@ export function createRetainedStore({ limits, budget, journal, makeRoom }: Retai
         for (const packet of packets.values()) if (matchesFilter(filter, packet.topic)) yield packet;
       }
     },
-    /** Takes away what is older. */
+    /** Takes away what is older and not the aggregator's. */
     expire(beforeMs: number): void {
-      for (const [topic, { storedMs }] of packets) if (storedMs < beforeMs) remove(topic);
+      for (const [topic, { storedMs }] of packets) if (storedMs < beforeMs && !lasting.has(topic)) remove(topic);
     },
     load(stored: readonly RetainedPacket[]): void {
       for (const packet of stored) add(packet);

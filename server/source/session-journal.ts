@@ -6,6 +6,7 @@
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
@@ -106,34 +107,35 @@ function quarantine(path: string): string {
 
 function journalOver(db: Db, path: string, log: Log): SessionJournal {
   let pending = new Map<string, Uint8Array | null>();
-  let writing: Promise<void> | null = null;
+  /** The write that takes what is pending, or the last one that did. */
+  let last: Promise<void> = Promise.resolve();
   let isBroken = false;
 
-  const writeAll = async () => {
-    while (pending.size > 0 && !isBroken) {
-      const changes = [...pending].map(([key, value]) =>
-        value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
-      );
-      pending = new Map();
-      await db.batch(changes).catch((error: unknown) => {
-        isBroken = true;
-        log.error({ path, error: String(error) }, 'sessions are not written any more: a restart will not know them');
-      });
-    }
-    pending.clear();
-    writing = null;
+  const writePending = async () => {
+    const changes = [...pending].map(([key, value]) =>
+      value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
+    );
+    pending = new Map();
+    if (isBroken) return;
+    await db.batch(changes).catch((error: unknown) => {
+      isBroken = true;
+      log.error({ path, error: String(error) }, 'sessions are not written any more: a restart will not know them');
+    });
   };
   const change = (key: string, value: Uint8Array | null) => {
     if (isBroken) return;
+    if (pending.size === 0) last = last.then(() => setImmediate()).then(writePending); // what comes at once is written at once
     pending.set(key, value);
-    writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(writeAll); // what comes at once is written at once
   };
   return {
     put: change,
     del: (key) => change(key, null),
-    flushed: () => writing ?? Promise.resolve(),
+    flushed: () => last,
     async close() {
-      while (writing !== null) await writing;
+      for (let seen = null; seen !== last; ) {
+        seen = last;
+        await seen;
+      }
       isBroken = true;
       await db.close();
     },

@@ -35,8 +35,7 @@ export interface SessionStoreOptions {
   readonly wallMs: () => number;
   /** False for a filter that the client may not have: it is not kept. */
   readonly accepts: (clientId: string, filter: string) => boolean;
-  /** True for the client whose retained messages are not written, since it says them anew at each start. */
-  readonly repeatsItself: (clientId: string) => boolean;
+  readonly isAggregator: (clientId: string) => boolean;
 }
 
 export interface SessionCounts {
@@ -56,7 +55,7 @@ interface BrokerDoor {
 }
 
 export function createSessionStore(options: SessionStoreOptions) {
-  const { limits, journal, stored, wallMs, accepts, repeatsItself } = options;
+  const { limits, journal, stored, wallMs, accepts, isAggregator } = options;
   const budget: StoreBudget = { bytes: 0, dropped: 0 };
   let broker: BrokerDoor = { id: '', counter: 0, clients: {} };
   const messages = createMessageStore(limits, budget, journal);
@@ -83,13 +82,13 @@ export function createSessionStore(options: SessionStoreOptions) {
         broker.counter = messages.lastNumber(); // numbers go on above those that are stored
       },
       async storeRetained(packet: BrokerPacket) {
-        retained.store(packet, wallMs(), !repeatsItself(packet.clientId ?? ''));
+        retained.store(packet, wallMs(), isAggregator(packet.clientId ?? ''));
       },
       createRetainedStream: (filter: string) => Readable.from(retained.matching([filter])),
       createRetainedStreamCombi: (filters: string[]) => Readable.from(retained.matching(filters)),
       ...subscriptionDoors(parts),
       ...outgoingDoors(parts),
-      ...incomingDoors(),
+      ...incomingDoors(limits),
       ...wills.doors,
       destroy: () => journal.close(),
     },
@@ -177,18 +176,22 @@ function outgoingDoors({ messages, brokerId }: DoorParts) {
   };
 }
 
-/** Messages of QoS 2 until their sender has let them go; aedes bounds their number. */
-function incomingDoors() {
-  const incoming = new Map<string, Map<number, BrokerPacket>>();
+/**
+ * Which messages of QoS 2 their sender has not let go yet. Their ids are enough: aedes publishes a message when it comes, and asks here
+ * only whether it has come before. What was left behind longest ago is forgotten first.
+ */
+function incomingDoors({ sessions: mostClients }: BrokerLimits) {
+  const incoming = new Map<string, Set<number>>();
   return {
-    async incomingStorePacket({ id }: ClientId, packet: BrokerPacket) {
-      const held = incoming.get(id) ?? new Map<number, BrokerPacket>();
-      incoming.set(id, held.set(Number(packet.messageId), packet));
+    async incomingStorePacket({ id }: ClientId, { messageId }: BrokerPacket) {
+      const held = incoming.get(id) ?? new Set<number>();
+      incoming.delete(id); // put back as the newest
+      incoming.set(id, held.add(Number(messageId)));
+      if (incoming.size > mostClients) incoming.delete(incoming.keys().next().value as string);
     },
     async incomingGetPacket({ id }: ClientId, { messageId }: BrokerPacket) {
-      const packet = incoming.get(id)?.get(Number(messageId));
-      if (packet === undefined) throw new Error('no such packet');
-      return packet;
+      if (incoming.get(id)?.has(Number(messageId)) !== true) throw new Error('no such packet');
+      return { messageId };
     },
     async incomingDelPacket({ id }: ClientId, { messageId }: BrokerPacket) {
       const held = incoming.get(id);

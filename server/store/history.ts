@@ -7,6 +7,7 @@ import { AppError } from '../../core/base/errors.ts';
 import type { BoardReport, RoundRecord } from '../record.ts';
 import { KEPT_REPORT_ROUNDS } from './report-tables.ts';
 import { readSeries, type Series, type SeriesQuery } from './series.ts';
+import { TAKEN } from './taken.ts';
 
 /** A closed round in a line. */
 export interface RoundFacts {
@@ -53,7 +54,7 @@ export interface History {
   /** Newest first, those below `before`. */
   rounds(before: number, limit: number): readonly RoundFacts[];
   round(round: number): { readonly facts: RoundFacts; readonly record: RoundRecord } | null;
-  /** Of one closed round, sorted by device. */
+  /** Those that a closed round counted, late ones of earlier rounds included, sorted by device. */
   updates(round: number): readonly CountedUpdate[];
   /** Of one board, newest first, in rounds below `before`; looks back as far as reports are kept. */
   updatesOf(device: string, before: number, limit: number): readonly CountedUpdate[];
@@ -108,16 +109,17 @@ export function openHistory(path: string): History {
   const within = <T>(action: () => T): T => guarded(path, action);
   const db = within(() => new Database(path, { readonly: true, fileMustExist: true }));
   const sql = within(() => statements(db));
+  const totals = runningTotals(sql);
   return {
     lastRound: () => within(() => sql.lastRound.get() ?? null),
-    totals: () => within(() => sql.totals.get() ?? { rounds: 0, payloadBytes: 0, fp32Bytes: 0 }),
+    totals: () => within(totals),
     rounds: (before, limit) => within(() => sql.rounds.all(before, limit).map(factsOf)),
     round: (round) =>
       within(() => {
         const [row, body] = [sql.facts.get(round), sql.body.get(round)];
         return row === undefined || body === undefined ? null : { facts: factsOf(row), record: JSON.parse(body) };
       }),
-    updates: (round) => within(() => sql.updates.all(round).map(updateOf)),
+    updates: (round) => within(() => sql.updates.all({ taken: round }).map(updateOf)),
     updatesOf: (device, before, limit) =>
       within(() => {
         const end = Math.min(before, (sql.lastRound.get() ?? -1) + 1);
@@ -137,16 +139,16 @@ export function openHistory(path: string): History {
 function statements(db: Database.Database) {
   return {
     lastRound: db.prepare<[], number | null>('SELECT max(round) FROM round_facts').pluck(),
-    totals: db.prepare<[], ReturnType<History['totals']>>(
-      `SELECT count(*) AS rounds, coalesce(sum(payload_bytes), 0) AS payloadBytes, coalesce(sum(fp32_bytes), 0) AS fp32Bytes
-       FROM round_facts`,
+    totalsSince: db.prepare<[number], ReturnType<History['totals']> & { readonly last: number | null }>(
+      `SELECT count(*) AS rounds, coalesce(sum(payload_bytes), 0) AS payloadBytes, coalesce(sum(fp32_bytes), 0) AS fp32Bytes,
+         max(round) AS last FROM round_facts WHERE round > ?`,
     ),
     rounds: db.prepare<[number, number], FactsRow>(`${FACTS} WHERE f.round < ? ORDER BY f.round DESC LIMIT ?`),
     facts: db.prepare<[number], FactsRow>(`${FACTS} WHERE f.round = ?`),
     body: db.prepare<[number], string>('SELECT body FROM records WHERE round = ?').pluck(),
-    updates: db.prepare<[number], UpdateRow>(
+    updates: db.prepare<[{ taken: number }], UpdateRow>(
       `SELECT round, device, seq, bytes, ${REPORT_COLUMNS} FROM updates LEFT JOIN reports USING (round, device)
-       WHERE round = ? ORDER BY device`,
+       WHERE ${TAKEN} ORDER BY device, round`,
     ),
     // One look into the primary key per round: CROSS JOIN keeps the rounds outermost.
     updatesOf: db.prepare<[number, number, string, number], UpdateRow>(
@@ -163,6 +165,23 @@ function statements(db: Database.Database) {
     rejections: db.prepare<[number, number], { round: number; reason: string; count: number }>(
       'SELECT round, reason, count FROM rejections WHERE round BETWEEN ? AND ? ORDER BY round DESC, reason',
     ),
+  };
+}
+
+/** A closed round stays as it is: only those since the last call are added up. */
+function runningTotals({ totalsSince }: ReturnType<typeof statements>): History['totals'] {
+  let until = -1;
+  let totals = { rounds: 0, payloadBytes: 0, fp32Bytes: 0 };
+  return () => {
+    const more = totalsSince.get(until);
+    if (more === undefined || more.last === null) return totals;
+    until = more.last;
+    totals = {
+      rounds: totals.rounds + more.rounds,
+      payloadBytes: totals.payloadBytes + more.payloadBytes,
+      fp32Bytes: totals.fp32Bytes + more.fp32Bytes,
+    };
+    return totals;
   };
 }
 

@@ -35,7 +35,7 @@ async function buffersHeld(): Promise<number> {
 }
 
 /** CONNECT and SUBSCRIBE to one filter by hand: such a client reads only what it is told to. */
-function connectPacket(clientId: string, keepaliveS: number): Buffer {
+function connectPacket(clientId: string, keepaliveS: number, isClean = true): Buffer {
   const id = Buffer.from(clientId);
   const head = Buffer.from([
     0x10,
@@ -44,11 +44,19 @@ function connectPacket(clientId: string, keepaliveS: number): Buffer {
     4,
     ...Buffer.from('MQTT'),
     4,
-    2,
+    isClean ? 2 : 0,
     keepaliveS >> 8,
     keepaliveS & 0xff,
   ]);
   return Buffer.concat([head, Buffer.from([0, id.length]), id]);
+}
+
+/** PUBLISH of QoS 2 by hand: such a client never goes on with a PUBREL. Payloads of 16 kB to 2 MB. */
+function publishPacket(topic: string, payload: Buffer, messageId: number): Buffer {
+  const name = Buffer.from(topic);
+  const length = 2 + name.length + 2 + payload.length;
+  const head = [0x34, 0x80 | (length & 0x7f), 0x80 | ((length >> 7) & 0x7f), length >> 14, 0, name.length];
+  return Buffer.concat([Buffer.from(head), name, Buffer.from([messageId >> 8, messageId & 0xff]), payload]);
 }
 
 function subscribePacket(filter: string): Buffer {
@@ -189,6 +197,30 @@ test('a client that never reads costs its bound and no more, and nobody waits fo
   assert.ok(highest < 8 * 2 ** 20, `${highest} bytes`);
 });
 
+test(
+  'messages of QoS 2 that their sender never lets go are not kept, however often it comes back',
+  LIMIT,
+  async (t) => {
+    const broker = await startBroker(t, { maxPacketBytes: 2 ** 18, limits: { packetsPerSecond: 1e6 } });
+    const before = await buffersHeld();
+    for (let connection = 0; connection < 20; connection++) {
+      const socket = await rawSocket(t, broker.url());
+      socket.write(connectPacket('hoarder', 600, false));
+      for (let i = 0; i < 20; i++) socket.write(publishPacket('news', Buffer.alloc(100_000), 1 + 20 * connection + i));
+      let acknowledged = 0; // PUBREC has 4 bytes, CONNACK too
+      await new Promise<void>((resolve) => {
+        socket.on('data', (bytes: Buffer) => {
+          acknowledged += bytes.length / 4;
+          if (acknowledged >= 21) resolve();
+        });
+      });
+      socket.destroy();
+    }
+    const held = (await buffersHeld()) - before;
+    assert.ok(held < 10 * 2 ** 20, `of 40 MB ${held} bytes are held`);
+  },
+);
+
 test('a backlog that is larger than what may wait in memory comes through to whoever reads', LIMIT, async (t) => {
   const broker = await startBroker(t, {
     maxPacketBytes: 2 ** 18,
@@ -296,6 +328,25 @@ test('sessions of boards that never come back are forgotten, those that are used
   wallMs = 9000;
   broker = await startBroker(t, options);
   assert.deepEqual([broker.counts().sessions, broker.counts().bytes], [0, 0]);
+});
+
+test('what the aggregator retains does not age, also when the clock is set right by months', LIMIT, async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let wallMs = 0;
+  const broker = await startBroker(t, { clock: { ...systemClock, wallMs: () => wallMs } });
+  const aggregator = await connectTo(t, broker.ownAccess().url, { ...own(broker), keepalive: 0 });
+  const board = await connectTo(t, broker.url(), { clientId: 'ann', keepalive: 0 });
+  await aggregator.publishAsync(FLEET.roundCurrent, 'plan', { qos: 1, retain: true });
+  await board.publishAsync(FLEET.status('ann'), 'online', { qos: 1, retain: true });
+  wallMs = 40 * 86_400_000;
+  t.mock.timers.tick(3_600_000);
+  await board.publishAsync(FLEET.status('bob'), 'online', { qos: 1, retain: true });
+  const late = await connectTo(t, broker.url(), { clientId: 'late' });
+  const { messages, count } = listen(late);
+  const heard = count(2);
+  await late.subscribeAsync('#', QOS1);
+  await heard;
+  assert.deepEqual(messages.sort(), [`${FLEET.roundCurrent} plan`, `${FLEET.status('bob')} online`]);
 });
 
 test('a guarded fleet has the same bounds, and a clean session leaves nothing', LIMIT, async (t) => {

@@ -73,7 +73,12 @@ test('a whole run over TCP, told to the last board before the broker goes', asyn
   await server.farewell();
   assert.equal(server.currentGlobal().version, 2);
   assert.ok(server.traffic().receivedBytes > 0);
+  let isStopped = false;
+  void server.stop().then(() => {
+    isStopped = true;
+  });
   await server.stop();
+  assert.ok(isStopped, 'whoever asks again waits for the same end');
   assert.deepEqual(readArchivedRound(join(stateDir, 'rounds.sqlite'), 2).record, records[2]);
 });
 

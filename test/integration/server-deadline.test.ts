@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import type { RoundPlan } from '../../core/wire/downlink.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 import { answerTo } from '../fixtures/scripted-board.ts';
@@ -153,4 +154,25 @@ test('where only boards are left that let a deadline pass, they are asked all th
   await fleet.aggregator().finished;
   assert.deepEqual(fleet.records[0]?.devices, ['ending']);
   assert.ok(fleet.records[1]?.devices.includes('slow'));
+});
+
+test('a board that was asked only after a deadline had passed in vain is not waited for either when it lets the next one pass', async (t) => {
+  const clock = createManualClock();
+  const fleet = createFleet(t, { config: { minBoards: 2, maxRounds: 1, deadlineMs: 60_000 }, clock });
+  await fleet.startAggregator();
+  let isMute = true;
+  const alive = fleet.board('alive', { answer: (plan) => (isMute ? null : encodeUpdate(answerTo(plan, 'alive'))) });
+  const [dead, newcomer] = ['dead', 'newcomer'].map((name) => fleet.board(name, { answer: () => null }));
+  for (const board of [alive, dead]) await board?.start();
+  await alive.until(({ plans }) => plans.length === 1);
+  await newcomer?.start();
+  await clock.advance(60_000);
+  assert.deepEqual(fleet.store().openRound()?.asked, ['alive', 'dead', 'newcomer']);
+  isMute = false;
+  await alive.send(encodeUpdate(answerTo(alive.plans[0] as RoundPlan, 'alive')));
+  await alive.until(({ receipts }) => receipts.length === 1);
+  await clock.advance(60_000);
+  await fleet.aggregator().finished; // nothing moves the clock from here on
+  assert.deepEqual(fleet.records[1]?.devices, ['alive']);
+  assert.equal(fleet.records[1]?.durationMs, 0);
 });

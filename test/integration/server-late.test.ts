@@ -9,6 +9,7 @@ import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { Update } from '../../core/wire/update.ts';
 import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
 import { readArchivedRound } from '../../server/store/archive.ts';
+import { openHistory } from '../../server/store/history.ts';
 import { createStrategy } from '../../server/strategies/registry.ts';
 import { TINY_SPEC } from '../fixtures/sample-update.ts';
 import { answerTo, type ScriptedBoard } from '../fixtures/scripted-board.ts';
@@ -44,7 +45,10 @@ test('a late update is counted in the open round at its reduced weight, and its 
   assert.equal(planIn(slow, 2).lateRounds, 2);
   const late = answerTo(planIn(slow, 1), 'slow');
   assert.deepEqual(await receiptFor(slow, late), { verdict: 'accepted', reason: null, final: false });
+  const answered = () => [...(fleet.aggregator().view().round()?.arrivals.keys() ?? [])];
+  assert.deepEqual(answered(), []);
   await fleet.restartAggregator();
+  assert.deepEqual(answered(), []);
   assert.deepEqual(await receiptFor(slow, late), { verdict: 'duplicate', reason: null, final: false });
   assert.equal((await receiptFor(slow, { ...late, seq: 77 })).reason, 'wrong-round');
   assert.equal((await receiptFor(slow, answerTo(planIn(slow, 0), 'slow'))).reason, 'late', 'statistics do not wait');
@@ -69,10 +73,21 @@ test('a late update is counted in the open round at its reduced weight, and its 
     ],
   );
 
+  const history = openHistory(fleet.path);
+  t.after(() => history.dispose());
+  const counted = [1, 2].map((round) => history.updates(round).map((update) => [update.round, update.device]));
+  assert.deepEqual(counted, [
+    [[1, 'prompt']],
+    [
+      [2, 'prompt'],
+      [1, 'slow'],
+    ],
+  ]);
+
   const strategy = createStrategy('qqr');
   const states = [firstGlobal(TINY_SPEC, 1)];
   const step = (kind: 'statistics' | 'training', updates: Update[]) =>
-    states.push(nextGlobal(kind, states.at(-1) as (typeof states)[number], updates, TINY_SPEC, strategy));
+    states.push(nextGlobal(kind, states.at(-1) as (typeof states)[number], updates, TINY_SPEC, strategy).global);
   step('statistics', [answerTo(planIn(prompt, 0), 'prompt')]);
   step('training', [answerTo(planIn(prompt, 1), 'prompt')]);
   step('training', [own, late]);
@@ -86,7 +101,7 @@ test('a late update is counted in the open round at its reduced weight, and its 
     [own, { ...late, modelVersion: 1 }],
     TINY_SPEC,
     strategy,
-  );
+  ).global;
   assert.notEqual(bitsOf(states.at(-1) as (typeof states)[number]), bitsOf(asIfFresh));
 });
 

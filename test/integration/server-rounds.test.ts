@@ -1,6 +1,9 @@
 /** The aggregator leads scripted boards through rounds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RoundPlan } from '../../core/wire/downlink.ts';
+import { encodeStatus, encodeUpdate } from '../../core/wire/messages.ts';
+import { answerTo } from '../fixtures/scripted-board.ts';
 import { bitsOf, createFleet, FLEET } from '../fixtures/scripted-fleet.ts';
 
 const DEVICES = ['board-1', 'board-2', 'board-3', 'board-4'];
@@ -147,4 +150,95 @@ test('stop ends a round that waits for boards', async (t) => {
   await fleet.stopAggregator();
   assert.deepEqual(await finished, { version: 0, rounds: 0, complete: false });
   assert.equal(FLEET.deviceOf(FLEET.up('a')), 'a');
+});
+
+test('a stream that ended before a restart has ended after it', async (t) => {
+  const fleet = createFleet(t, { config: { minBoards: 2 } });
+  await fleet.startAggregator();
+  const slow = fleet.board('slow', {
+    answer: (plan) => (plan.round === 0 ? encodeUpdate(answerTo(plan, 'slow')) : null),
+  });
+  const short = fleet.board('short', { rounds: 1 });
+  for (const board of [slow, short]) await board.start();
+  await short.until(({ receipts }) => receipts.some(({ round }) => round === 1));
+  await fleet.restartAggregator();
+  await slow.send(encodeUpdate(answerTo(slow.plans.at(-1) as RoundPlan, 'slow')));
+  await slow.until(({ plans }) => plans.at(-1)?.round === 2);
+  assert.deepEqual(fleet.store().openRound()?.asked, ['slow']);
+});
+
+test('a run does not end before a board that was counted is back, when the broker has forgotten that there is one', async (t) => {
+  const fleet = createFleet(t);
+  await fleet.startAggregator();
+  const long = fleet.board('long', { rounds: 3 });
+  const short = fleet.board('short', { rounds: 1 });
+  for (const board of [short, long]) await board.start();
+  await short.until(({ closed }) => closed.some(({ round }) => round === 1));
+  await long.stop();
+  await fleet.stopAggregator();
+  const broker = fleet.broker.transport({ clientId: 'broker', clean: true });
+  await broker.start(new AbortController().signal);
+  await broker.publish(FLEET.status('long'), new Uint8Array(0), { qos: 1, retain: true });
+  await broker.stop();
+  await fleet.startAggregator();
+  const over = fleet.aggregator().finished;
+  const back = fleet.board('long', { rounds: 3 });
+  const first = await Promise.race([over, back.start().then(() => 'back')]);
+  assert.equal(first, 'back');
+  await over;
+  assert.equal(fleet.records.at(-1)?.round, 3);
+});
+
+test('a run that waits for one board alone ends when that is forgotten', async (t) => {
+  const fleet = createFleet(t);
+  await fleet.startAggregator();
+  const gone = fleet.board('gone');
+  const short = fleet.board('short', {
+    answer: (plan) => (plan.round === 0 ? encodeUpdate(answerTo(plan, 'short')) : null),
+  });
+  for (const board of [short, gone]) await board.start();
+  await gone.until(({ receipts }) => receipts.some(({ round }) => round === 1));
+  await gone.say('offline');
+  await gone.stop();
+  await short.send(encodeUpdate(answerTo(short.plans.at(-1) as RoundPlan, 'short', true)));
+  await short.until(({ closed }) => closed.at(-1)?.round === 1);
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  while (fleet.aggregator().view().boards().get('gone')?.state !== 'offline') await settle();
+  for (let i = 0; i < 10; i++) await settle(); // the rounds wait
+  assert.equal(fleet.aggregator().operator().forget('gone'), 'forgotten');
+  assert.equal((await fleet.aggregator().finished).rounds, 2);
+});
+
+test('a flood of made-up names hides no board that comes later', async (t) => {
+  const fleet = createFleet(t, { config: { minBoards: 3, maxBoards: 8 } });
+  await fleet.startAggregator();
+  const stranger = fleet.broker.transport({ clientId: 'stranger', clean: true });
+  await stranger.start(new AbortController().signal);
+  t.after(() => stranger.stop());
+  for (let i = 0; i < 20_000; i++) {
+    const payload = encodeStatus({ device: `name-${i}`, state: 'offline', modalities: [] });
+    await stranger.publish(FLEET.status(`name-${i}`), payload, { qos: 1 });
+  }
+  const board = fleet.board('late-comer');
+  await board.start();
+  const boards = () => fleet.aggregator().view().boards();
+  while (!boards().has('late-comer') && boards().size < 16_384) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(boards().size <= 8, `${boards().size} boards`);
+});
+
+test('a pause holds although the boards that were waited for have come', async (t) => {
+  const fleet = createFleet(t, { config: { minBoards: 2, maxRounds: 1 } });
+  await fleet.startAggregator();
+  const [first, second] = ['a', 'b'].map((device) => fleet.board(device));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await first?.start();
+  for (let i = 0; i < 20; i++) await settle(); // the rounds wait for the other board
+  const operator = fleet.aggregator().operator();
+  operator.pause();
+  await second?.start();
+  while (fleet.aggregator().view().boards().size < 2) await settle();
+  for (let i = 0; i < 20; i++) await settle();
+  assert.deepEqual([fleet.store().openRound(), fleet.records.length], [null, 0]);
+  operator.resume();
+  assert.equal((await fleet.aggregator().finished).rounds, 2);
 });

@@ -64,7 +64,7 @@ test('the aggregator follows the mean over all predictions of the round, in any 
   };
   const updates = [about('a', 10, 1024), about('b', 6, -512), about('c', 4, 1536)];
   const plr = createStrategy('plr');
-  const next = (of: readonly Update[]) => nextGlobal('training', global, of, SAMPLE_SPEC, plr).temperature;
+  const next = (of: readonly Update[]) => nextGlobal('training', global, of, SAMPLE_SPEC, plr).global.temperature;
   assert.ok(Math.abs(next(updates) - 1.5 * Math.exp((2 * 2) / 20)) < 1e-12);
   assert.equal(next([...updates].reverse()), next(updates));
   assert.equal(next([about('a', 0, 0)]), 1.5);

@@ -9,7 +9,7 @@ import { decodeUpdate } from '../../core/wire/decode.ts';
 import { encodeUpdate } from '../../core/wire/messages.ts';
 import type { Update } from '../../core/wire/update.ts';
 import { parseServerConfig, strategyFrom } from '../../server/config.ts';
-import { firstGlobal, nextRound } from '../../server/next-global.ts';
+import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
 import { createStrategy, type StrategyOverrides } from '../../server/strategies/registry.ts';
 import { weightWhenLate } from '../../server/strategies/strategy.ts';
 import { expectationOf, sampleStatistics, sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
@@ -47,7 +47,7 @@ function boardOf(device: string, change: number, prototype = 0, weight = 160): U
 
 function after(updates: readonly Update[], overrides: StrategyOverrides, rate = 0) {
   const strategy = createStrategy('qqr', { serverRate: rate, modelMemory: 0, prototypeMemory: 0, ...overrides });
-  return nextRound('training', FIRST, updates, SPEC, strategy);
+  return nextGlobal('training', FIRST, updates, SPEC, strategy);
 }
 
 /** How far the first parameter moved, to 1e-6. */
@@ -151,7 +151,7 @@ test('in round 0 two liars of seven set the mean scale, and not the boards’ me
   const boards = [0, 0, 0.5, -0.5, 0].map((offset, i) => statisticsOf(`b${i}`, offset));
   const all = [statisticsOf('liar', 1000), ...boards, statisticsOf('other', 1000)];
   const scale = (updates: readonly Update[], overrides: StrategyOverrides) =>
-    nextRound('statistics', FIRST, updates, SPEC, createStrategy('qqr', overrides)).global.normalization;
+    nextGlobal('statistics', FIRST, updates, SPEC, createStrategy('qqr', overrides)).global.normalization;
   assert.ok((scale(all, {})?.mean[0]?.[0] as number) > 200);
   const robust = scale(all, { robust: 'median' });
   assert.equal(robust?.mean[0]?.[0], 1);
@@ -194,7 +194,7 @@ test('a late update counts for less, never for nothing, and what its board did n
     { ...boardOf('own', 0.1), modelVersion: 2 },
     { ...boardOf('late', 0.2), modelVersion: 1 },
   ];
-  const { global } = nextRound('training', at, boards, SPEC, createStrategy('qqr', { serverRate: 0 }));
+  const { global } = nextGlobal('training', at, boards, SPEC, createStrategy('qqr', { serverRate: 0 }));
   const wanted = (160 * 0.1 + 113 * 0.2) / 273;
   assert.ok(Math.abs((global.params[0] as number) - (FIRST.params[0] as number) - wanted) < 1e-6);
   assert.equal(global.prototypes.weight[0], 53 + 37);

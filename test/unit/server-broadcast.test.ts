@@ -112,3 +112,15 @@ test('a receipt is told once and never fails', async () => {
   broadcast.receipt('a', receipt);
   assert.deepEqual(told(), [TOPICS.receipt('a')]);
 });
+
+test('a link that came and went a hundred times is told once', async () => {
+  const { broadcast, told, signal, link, clock } = scene();
+  link.isUp = false;
+  const plan = broadcast.plan(planOf(1), signal);
+  const turns = Array.from({ length: 100 }, () => broadcast.again(signal));
+  await clock.advance(30_000);
+  link.isUp = true;
+  await clock.advance(10_000);
+  await Promise.all([plan, ...turns]);
+  assert.deepEqual(told(), [TOPICS.roundCurrent, TOPICS.roundCurrent]);
+});
