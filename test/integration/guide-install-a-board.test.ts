@@ -1,7 +1,7 @@
 /**
- * docs/guides/install-a-board.md as it is written, from the simulated sensor to uninstalling. A folder stands for the board's / (test/fixtures/board-in-a-folder.ts
- * says what is real there and what is not); the address of the aggregator is replaced by a free port, nothing else. What the page shows as output is held
- * to what was printed.
+ * docs/guides/install-a-board.md as it is written, from a simulated sensor to uninstalling. A folder stands for the board's /
+ * (`board-in-a-folder.ts` says what is real there and what is not), and the aggregator's address is replaced by a free port. What the page
+ * shows as output is held to what was printed.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * docs/guides/run-a-fleet.md as it is written, with a real Mosquitto: every shell block in order. The two ports of the page are replaced by
- * free ones and two recordings are made up, nothing else of the laptop's part. Where the page goes on other machines, a folder stands for each:
+ * docs/guides/run-a-fleet.md as it is written, with a real Mosquitto: every shell block in order. The page's two ports are replaced by free
+ * ones, two recordings are made up; nothing else of the laptop's part is. Where the page goes on other machines, a folder stands for each:
  * `scp` copies into it, and `sudo` runs the command with /etc below it.
  */
 import assert from 'node:assert/strict';
@@ -50,7 +50,7 @@ async function eventually<T>(what: string, look: () => Promise<T | null>, within
   }
 }
 
-/** `scp`, and `sudo` for what the page does as root on another machine: paths below /etc are in this folder, and so is what belongs to others. */
+/** For other machines: /etc is below the working folder, and accounts are left out. */
 const STAND_INS = {
   scp: `#!/bin/bash
 set -e
@@ -100,7 +100,7 @@ async function openStage(t: TestContext): Promise<Stage> {
 const withPorts = ({ broker, http }: Stage, text: string) =>
   text.replaceAll('8883', `${broker}`).replaceAll('8080', `${http}`);
 
-/** The port as everywhere; and who is root here stays it, for else Mosquitto becomes another user, who cannot read these files. */
+/** The port as everywhere. Started by root, Mosquitto would become another user, who cannot read these files. */
 async function adaptBroker(stage: Stage, config: string): Promise<void> {
   const text = withPorts(stage, await readFile(config, 'utf8'));
   await writeFile(config, process.getuid?.() === 0 ? `${text}user root\n` : text);
