@@ -7,11 +7,11 @@ import type { Command } from 'commander';
 import { AppError, ERROR_CODES } from '../core/base/errors.ts';
 import { readLinkFiles } from '../core/link/link-files.ts';
 import type { AgentConfig } from './config.ts';
-import { kernelHardware } from './hardware.ts';
+import { kernelHardware, simulatedHardware } from './hardware.ts';
 import { busSpeedHz, linuxI2c, listI2cBuses } from './hw/i2c-linux.ts';
 import { isAgentListening } from './labels/label-socket.ts';
 import { examine, type Finding, type Patient } from './ops/doctor.ts';
-import { probe, sensorBlock } from './ops/probe.ts';
+import { type ProbedBus, probe, probedText } from './ops/probe.ts';
 import { reachBroker } from './reach-broker.ts';
 import { configuredChips } from './sensors/board-chips.ts';
 
@@ -21,17 +21,25 @@ export function addBoardCommands(agent: Command, readConfig: (path: string) => P
     .description('Show which chips answer on the I2C buses, with the settings block for each.')
     .option('--bus <n>', 'this bus only')
     .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  qqr agent probe >> /etc/qqr/agent.toml')
+    .addHelpText('after', '\nExample:\n  qqr agent probe | sudo tee -a /etc/qqr/agent.toml')
     .action(showProbe);
   agent
     .command('doctor')
     .description('Look for everything that could keep this board from working, and say what to do.')
     .requiredOption('--config <file>', 'settings (TOML)')
+    .option('--sim', 'simulated chips instead of the real ones')
     .option('--json', 'one JSON object')
     .addHelpText('after', '\nExample:\n  sudo -u qqr qqr agent doctor --config /etc/qqr/agent.toml')
-    .action(async ({ config, json }: { config: string; json?: boolean }) => {
-      showFindings(await examine(patientOf(await readConfig(config))), json ?? false);
-    });
+    .action(showDoctor);
+
+  async function showDoctor({ config: path, sim, json }: { config: string; sim?: boolean; json?: boolean }) {
+    const config = await readConfig(path);
+    const ending = new AbortController();
+    const patient = patientOf(config);
+    const { openBus } = await simulatedHardware(sim ? patient.chips : [], null, ending.signal);
+    showFindings(await examine(sim ? { ...patient, openBus, busSpeedHz: async () => null } : patient), json ?? false);
+    ending.abort(new Error('examined'));
+  }
 }
 
 async function showProbe({ bus, json }: { bus?: string; json?: boolean }): Promise<void> {
@@ -41,23 +49,14 @@ async function showProbe({ bus, json }: { bus?: string; json?: boolean }): Promi
   const buses = (await listI2cBuses()).filter(({ number }) => wanted === undefined || number === wanted);
   if (buses.length === 0) await (await linuxI2c()(wanted ?? 1)).close(); // says why there is none
   const open = linuxI2c();
-  const results = [];
+  const results: ProbedBus[] = [];
   for (const { number, name } of buses) {
     const handle = await open(number);
     const found = await probe(handle).finally(() => handle.close());
     results.push({ bus: number, name, speedHz: await busSpeedHz(number), found });
   }
   if (json) return void process.stdout.write(`${JSON.stringify(results)}\n`);
-  for (const { bus: number, name, speedHz, found } of results) {
-    const speed = speedHz === null ? '' : `, ${speedHz / 1000} kHz`;
-    const lines = found.map(({ address, chip, identity }) => {
-      const warning = identity?.warning === undefined ? '' : `   (${identity.warning})`;
-      return `#   0x${address.toString(16)}  ${chip ?? 'unknown'}   ${identity?.part ?? 'no driver knows what answers'}${warning}`;
-    });
-    const blocks = found.filter(({ chip }) => chip !== null).map((each) => `\n${sensorBlock(number, each)}`);
-    const listed = lines.length === 0 ? ['#   no known chip answers'] : lines;
-    process.stdout.write(`# bus ${number} (${name})${speed}\n${listed.join('\n')}\n${blocks.join('')}`);
-  }
+  process.stdout.write(results.map(probedText).join(''));
 }
 
 const SIGNS = { ok: ' ok ', warn: 'WARN', fail: 'FAIL' } as const;

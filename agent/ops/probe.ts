@@ -61,6 +61,27 @@ async function identify(bus: I2cBus, chip: ChipName, address: number): Promise<I
   return create({ bus, settings: { ...ANY, address }, nowUs: () => 0, sleep }).identify();
 }
 
+export interface ProbedBus {
+  readonly bus: number;
+  /** The kernel's, of the adapter. */
+  readonly name: string;
+  /** Null: the system does not tell. */
+  readonly speedHz: number | null;
+  readonly found: readonly Found[];
+}
+
+/** For people, and for the settings file: what is no block is a comment there. */
+export function probedText({ bus, name, speedHz, found }: ProbedBus): string {
+  const speed = speedHz === null ? '' : `, ${speedHz / 1000} kHz`;
+  const lines = found.map(({ address, chip, identity }) => {
+    const warning = identity?.warning === undefined ? '' : `   (${identity.warning})`;
+    return `#   0x${address.toString(16)}  ${chip ?? 'unknown'}   ${identity?.part ?? 'no driver knows what answers'}${warning}`;
+  });
+  const blocks = found.filter(({ chip }) => chip !== null).map((each) => `\n${sensorBlock(bus, each)}`);
+  const listed = lines.length === 0 ? ['#   no known chip answers'] : lines;
+  return `# bus ${bus} (${name})${speed}\n${listed.join('\n')}\n${blocks.join('')}`;
+}
+
 /** The block for the settings file that configures what was found. */
 export function sensorBlock(bus: number, { address, chip }: Found): string {
   return `[[sensors]]\nchip = "${chip}"\nbus = ${bus}\naddress = 0x${address.toString(16)}\n`;
