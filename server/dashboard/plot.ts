@@ -40,12 +40,8 @@ export interface Plot {
 const DASH = [6, 4];
 
 export function createPlot(options: PlotOptions): Plot {
-  const canvas = element('div', {
-    class: 'canvas',
-    role: 'slider',
-    tabindex: 0,
-    'aria-label': `${options.title}: round`,
-  });
+  const slider = { role: 'slider', tabindex: 0, 'aria-label': `${options.title}: round` };
+  const canvas = element('div', { class: 'canvas', ...slider });
   const at = element('p', { class: 'muted at' });
   const legend = element('ul', { class: 'legend' });
   const note = element('p', { class: 'muted', hidden: options.note === undefined }, options.note ?? '');

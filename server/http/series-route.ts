@@ -22,7 +22,8 @@ const schema = z
         'absent/MODALITY (share of windows without it)',
     }),
     regretExponent: z.number().nullable().openapi({
-      description: 'regret grows by this power of the number of rounds; null below 64 rounds with a loss, and without regret',
+      description:
+        'regret grows by this power of the number of rounds; null below 64 rounds with a loss, and without regret',
     }),
   })
   .openapi('Series');
