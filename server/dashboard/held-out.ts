@@ -30,9 +30,11 @@ export interface HeldOut {
 export const EXAMPLES_LOOKED_AT = 200;
 
 const WORST_SHOWN = 12;
+/** Right, and at least so sure: nothing to look at. */
+const SURE = 0.8;
 
 export function createHeldOut(): HeldOut {
-  const words = element('p', {});
+  const summary = element('p', {});
   const matrix = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Predictions' });
   const about = element('p', { class: 'muted' });
   const columns = [
@@ -45,7 +47,7 @@ export function createHeldOut(): HeldOut {
   const section = element(
     'section',
     { class: 'held-out', hidden: true },
-    ...[element('h2', {}, 'Held-out windows'), words, matrix],
+    ...[element('h2', {}, 'Held-out windows'), summary, matrix],
     ...[element('h2', {}, 'Furthest off'), about, worst.element],
   );
   return {
@@ -54,20 +56,24 @@ export function createHeldOut(): HeldOut {
       const { version, accuracy, windows, unsure, examples } = answer;
       section.hidden = false;
       setText(
-        words,
+        summary,
         `Model ${version} is right in ${percentText(accuracy, 1)} of ${windows.toLocaleString('en')} held-out windows, and unsure in ${unsure}.`,
       );
       matrix.replaceChildren(confusionTable(answer));
-      setText(about, `Of ${examples.length} windows: wrong and sure first, then right but unsure.`);
-      worst.show(furthestOff(examples).slice(0, WORST_SHOWN).map(lineOf));
+      const off = furthestOff(examples);
+      const isNone = off.length === 0;
+      const words = `${off.length} of ${examples.length} windows: wrong and sure first, then right but unsure.`;
+      setText(about, isNone ? `None of ${examples.length} windows is wrong or unsure.` : words);
+      worst.element.hidden = isNone;
+      worst.show(off.slice(0, WORST_SHOWN).map(lineOf));
     },
   };
 }
 
-/** Wrong ones by falling confidence, then right ones by rising. */
+/** Wrong ones by falling confidence, then right ones that are not sure by rising. */
 function furthestOff(examples: readonly Example[]): readonly Example[] {
   const off = ({ label, predicted, confidence }: Example) => (label === predicted ? -1 - confidence : confidence);
-  return [...examples].sort((a, b) => off(b) - off(a) || a.window - b.window);
+  return examples.filter((one) => off(one) > -1 - SURE).sort((a, b) => off(b) - off(a) || a.window - b.window);
 }
 
 function lineOf({ window, label, predicted, confidence }: Example) {
