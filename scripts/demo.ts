@@ -28,7 +28,7 @@ sensor and half have a degraded one (noise, clipping, stuck, drift, bursts of ze
 const EXAMPLES = `
 Examples:
   qqr demo --seeds 1 --report /tmp/demo
-  qqr demo --live --speed 20 --fail-after 10
+  qqr demo --live --speed 10 --fail-after 10
 `;
 
 const HALF_FAILING = { missingRate: 0.5, degradedRate: 0.5 };

@@ -62,8 +62,11 @@ export function createHeldOut(): HeldOut {
       matrix.replaceChildren(confusionTable(answer));
       const off = furthestOff(examples);
       const isNone = off.length === 0;
-      const words = `${off.length} of ${examples.length} windows: wrong and sure first, then right but unsure.`;
-      setText(about, isNone ? `None of ${examples.length} windows is wrong or unsure.` : words);
+      const words = `Of ${examples.length} windows ${off.length} are wrong, or right and less sure than ${percentText(SURE)}. The worst first:`;
+      setText(
+        about,
+        isNone ? `None of ${examples.length} windows is wrong, or less sure than ${percentText(SURE)}.` : words,
+      );
       worst.element.hidden = isNone;
       worst.show(off.slice(0, WORST_SHOWN).map(lineOf));
     },
