@@ -11,7 +11,7 @@ import { openDataSet } from '../core/trace/data-set.ts';
 import type { DataSet } from '../core/trace/recording.ts';
 import { dataDirectory } from './data/data-directory.ts';
 import { fetchWatch } from './data/fetch.ts';
-import { runLiveDemo } from './live-demo.ts';
+import { runLiveDemo, USUAL_FAIL_AFTER_S } from './live-demo.ts';
 import { createProgress } from './progress.ts';
 import { parseSeeds, REPLAY_DEFAULTS, type ReplayOptions } from './replay/options.ts';
 import { replay } from './replay/replay.ts';
@@ -28,7 +28,7 @@ sensor and half have a degraded one (noise, clipping, stuck, drift, bursts of ze
 const EXAMPLES = `
 Examples:
   qqr demo --seeds 1 --report /tmp/demo
-  qqr demo --live --speed 20
+  qqr demo --live --speed 10 --fail-after 10
 `;
 
 const HALF_FAILING = { missingRate: 0.5, degradedRate: 0.5 };
@@ -43,6 +43,11 @@ export function demoCommand(): Command {
     .option('--live', 'instead: one fleet in the dashboard, with sensors that fail on a script, until Ctrl-C')
     .option('--speed <factor>', 'with --live: recorded seconds per second', '5')
     .option('--http <host:port>', 'with --live: address of the dashboard', '127.0.0.1:8080')
+    .option(
+      '--fail-after <seconds>',
+      'with --live: when the first sensor fails; the others follow at the same pace',
+      `${USUAL_FAIL_AFTER_S}`,
+    )
     .addHelpText('after', EXAMPLES)
     .action(run);
 }
@@ -53,14 +58,15 @@ interface DemoLine {
   live?: boolean;
   speed: string;
   http: string;
+  failAfter: string;
 }
 
-async function run({ seeds, report, live, speed, http }: DemoLine): Promise<void> {
+async function run({ seeds, report, live, ...liveLine }: DemoLine): Promise<void> {
   const directory = dataDirectory();
   await fetchWatch(join(directory, 'watch'), { log: createPinoLog('qqr-demo', 'warn') });
   const dataSet = await openDataSet('watch', directory);
   if (live) {
-    await runLive(dataSet, speed, http);
+    await runLive(dataSet, liveLine);
     return;
   }
   const base = { ...REPLAY_DEFAULTS, seeds: parseSeeds(seeds), split: { kind: 'random', testSubjects: 2 } } as const;
@@ -84,13 +90,19 @@ async function run({ seeds, report, live, speed, http }: DemoLine): Promise<void
   );
 }
 
-async function runLive(dataSet: DataSet, speed: string, http: string): Promise<void> {
+async function runLive(
+  dataSet: DataSet,
+  { speed, http, failAfter }: Omit<DemoLine, 'seeds' | 'report'>,
+): Promise<void> {
   const factor = parseSpeed(speed);
   if (factor === 'max')
     throw new AppError('usage', 'a live demo has a speed that can be watched', { hint: '--speed 5' });
+  const failAfterS = Number(failAfter);
+  if (!(failAfterS > 0 && failAfterS < 86_400))
+    throw new AppError('usage', `not a number of seconds: ${failAfter}`, { hint: '--fail-after 10' });
   const stopping = new AbortController();
   const interrupt = () => stopping.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const say = (line: string) => void process.stdout.write(`${line}\n`);
-  await runLiveDemo(dataSet, { speed: factor, http, signal: stopping.signal, say });
+  await runLiveDemo(dataSet, { speed: factor, http, failAfterS, signal: stopping.signal, say });
 }

@@ -7,11 +7,12 @@
  * A missing modality's features are zeros (their mean), or, where the strategy fills by prototypes, PNR on features: the means
  * by class of the rounds before, weighed by how near the modalities that are there come to theirs (docs/algorithm.md).
  */
+import { horizons } from '../../core/math/growth-exponent.ts';
 import type { Fill } from '../../core/model/settings.ts';
 import type { FleetPlan } from '../replay/plan.ts';
 import { createFeatureMeans } from './feature-means.ts';
 import { rounded } from './measured.ts';
-import { horizons, regretMetrics } from './regret.ts';
+import { regretMetrics } from './regret.ts';
 import { type Example, fitSoftmax, softmaxLoss } from './softmax-regression.ts';
 import type { TrialResult } from './trial.ts';
 import { createScale, FEATURES_PER_CHANNEL, featuresOf } from './window-features.ts';

@@ -36,14 +36,6 @@ export function isClear({ mean, half }: Estimate): boolean {
   return half !== null && Math.abs(mean) > half;
 }
 
-/** Slope of the least-squares line through (x, y); at least two different x. */
-export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length;
-  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
-  const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
-  return covariance / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-}
-
 /** t with P(T ≤ t) = p for `freedom` degrees of freedom (≥ 1); p in (0, 1). Error below 1e-9 of the quantile. */
 export function studentQuantile(p: number, freedom: number): number {
   if (!(p > 0 && p < 1 && freedom >= 1)) throw new RangeError('a t quantile needs p in (0, 1) and a degree of freedom');

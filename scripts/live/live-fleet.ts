@@ -14,7 +14,7 @@ import { silentLog } from '../../core/base/log.ts';
 import { createRng } from '../../core/math/rng.ts';
 import { createNetworkCache, type NetworkFor } from '../../core/model/network-cache.ts';
 import type { DataSet } from '../../core/trace/recording.ts';
-import { parseServerConfig, specFrom } from '../../server/config.ts';
+import { parseServerConfig, type ServerConfigInput, specFrom } from '../../server/config.ts';
 import { startServer } from '../../server/main.ts';
 import type { RoundRecord } from '../../server/record.ts';
 import { fleetConfig } from '../replay/fleet.ts';
@@ -39,8 +39,8 @@ export interface LiveOptions {
   readonly seed: number;
   /** Recorded seconds per second. */
   readonly speed: number;
-  /** Where the dashboard listens, `host:port`. */
-  readonly http: string;
+  /** Where the dashboard listens, and who may do what. */
+  readonly http: NonNullable<ServerConfigInput['http']>;
   readonly scenes: readonly Scene[];
   readonly onRound: (record: RoundRecord) => void;
 }
@@ -74,7 +74,7 @@ export async function startLiveFleet(dataSet: DataSet, options: LiveOptions): Pr
         ...settings,
         fleet: 'live',
         rounds: { ...settings.rounds, max: 0, quorum: 0.8, deadlineS: 6 },
-        http: { listen: http },
+        http,
       },
       'live demo',
     );

@@ -71,6 +71,7 @@ export interface SeriesAnswer {
   readonly step: number;
   readonly rounds: readonly number[];
   readonly columns: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly regretExponent: number | null;
 }
 
 /** What the aggregator answered instead: a status, and what its problem says. */

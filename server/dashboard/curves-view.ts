@@ -1,4 +1,4 @@
-/** How the fleet learns: accuracy on held-out windows by condition, on the stream before training, the loss, and the sensors' quality. */
+/** How the fleet learns: accuracy on held-out windows by condition, on the stream before training, loss and regret, and the sensors' quality. */
 import { getJson, type SeriesAnswer } from './api.ts';
 import { element } from './element.ts';
 import { durationText, percentText } from './figure-text.ts';
@@ -27,13 +27,14 @@ export function createCurvesView(model: FleetModel): View {
     ...share,
   });
   const loss = createPlot({ title: 'Loss on the stream', text: (value) => value.toFixed(2), range: null });
+  const regret = createPlot({ title: 'Regret', text: (value) => value.toFixed(1), range: null });
   const quality = createPlot({
     title: 'Quality of the sensors',
     note: 'Mean over boards and, dashed, the share of windows without the sensor.',
     ...share,
   });
   const duration = createPlot({ title: 'Duration of rounds', text: durationText, range: null });
-  const plots = [heldOut, stream, loss, quality, duration];
+  const plots = [heldOut, stream, loss, regret, quality, duration];
   const span = element('select', { id: 'span' });
   for (const rounds of SPANS) {
     const text = rounds === SPANS.at(-1) ? 'all rounds' : `newest ${rounds.toLocaleString('en')} rounds`;
@@ -41,7 +42,7 @@ export function createCurvesView(model: FleetModel): View {
   }
   const reading = startReading(async (signal) => {
     const last = model.now().fleet.lastRound ?? 0;
-    const { rounds, columns } = await getJson<SeriesAnswer>(
+    const { rounds, columns, regretExponent } = await getJson<SeriesAnswer>(
       `series?from=${Math.max(0, last - Number(span.value) + 1)}`,
       signal,
     );
@@ -49,6 +50,8 @@ export function createCurvesView(model: FleetModel): View {
     heldOut.show(rounds, heldOutCurves(columns));
     stream.show(rounds, streamCurves(columns));
     loss.show(rounds, [{ name: 'cross-entropy', values: columns['onlineLoss'] ?? [], colour: 0 }]);
+    regret.show(rounds, [{ name: 'nats a window, added up', values: columns['regret'] ?? [], colour: 0 }]);
+    regret.explain(regretWords(regretExponent));
     quality.show(rounds, qualityCurves(columns));
     duration.show(rounds, [{ name: 'from opening to closing', values: columns['durationMs'] ?? [], colour: 0 }]);
   });
@@ -81,6 +84,12 @@ function heldOutCurves(columns: Columns): Curve[] {
     }
   }
   return curves;
+}
+
+function regretWords(exponent: number | null): string {
+  const what = 'What the rounds shown have cost above the loss of their best stretch.';
+  if (exponent === null) return what;
+  return `${what} It grows like rounds to the power of ${exponent.toFixed(2)}: 1 is no better in time, 0 nothing more to regret.`;
 }
 
 function streamCurves(columns: Columns): Curve[] {

@@ -59,8 +59,10 @@ function startRouter(model: FleetModel): void {
     main.replaceChildren(element('h1', { class: name === '' ? 'unseen' : '' }, view.title), view.element);
     document.title = `${view.title} · ${model.now().fleet.fleet}`;
     for (const { name: own, link } of links) {
-      if (own === name) link.setAttribute('aria-current', 'page');
-      else link.removeAttribute('aria-current');
+      if (own === name) {
+        link.setAttribute('aria-current', 'page');
+        link.scrollIntoView({ block: 'nearest', inline: 'nearest' }); // where not all of them fit
+      } else link.removeAttribute('aria-current');
     }
     if (isFirst) return;
     scrollTo(0, 0);

@@ -3,19 +3,11 @@ import { getJson } from './api.ts';
 import { element, setText } from './element.ts';
 import { agoText, percentText } from './figure-text.ts';
 import type { FleetModel, LiveState } from './fleet-model.ts';
+import { createHeldOut, EXAMPLES_LOOKED_AT, type PredictionsAnswer } from './held-out.ts';
 import { startReading } from './reading.ts';
 import { boardLink } from './rounds-view.ts';
 import { modalityText } from './trouble.ts';
 import type { View } from './view.ts';
-
-interface PredictionsAnswer {
-  readonly version: number;
-  readonly classes: readonly string[];
-  readonly windows: number;
-  readonly accuracy: number;
-  readonly unsure: number;
-  readonly confusion: readonly (readonly number[])[];
-}
 
 /** Ticks between readings of all states: boards speak every ten seconds. */
 const READ_EVERY = 10;
@@ -44,7 +36,7 @@ export function createLiveView(model: FleetModel): View {
   const more = element('p', { class: 'muted' });
   const grid = element('ul', { class: 'cards live' });
   const cards = new Map<string, ReturnType<typeof createCard>>();
-  const heldOut = element('section', { hidden: true });
+  const heldOut = createHeldOut();
   const list = () => {
     const states = [...(model.states() ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
     const word = filter.value.trim().toLowerCase();
@@ -61,16 +53,14 @@ export function createLiveView(model: FleetModel): View {
   };
   const reading = startReading(async (signal) => {
     if (!model.now().fleet.hasPredictions || model.now().fleet.lastRound === null) return;
-    const answer = await getJson<PredictionsAnswer>('predictions?limit=1', signal);
-    heldOut.hidden = false;
-    heldOut.replaceChildren(...confusionOf(answer));
+    heldOut.show(await getJson<PredictionsAnswer>(`predictions?limit=${EXAMPLES_LOOKED_AT}`, signal));
   });
   let ticks = 0;
   filter.addEventListener('input', list);
   list();
   return {
     title: 'Live',
-    element: element('div', {}, none, controls, more, grid, heldOut, reading.element),
+    element: element('div', {}, none, controls, more, grid, heldOut.element, reading.element),
     update({ states, closedRounds, isAll }) {
       const isKnown = [...states].every((device) => cards.has(device));
       if (isAll || !isKnown) list();
@@ -125,31 +115,4 @@ function createCard(device: string) {
       tick();
     },
   };
-}
-
-function confusionOf({ version, classes, windows, accuracy, unsure, confusion }: PredictionsAnswer): HTMLElement[] {
-  const head = element('tr', {}, element('td', {}), ...classes.map((name) => element('th', { scope: 'col' }, name)));
-  const lines = confusion.map((row, r) => {
-    const sum = Math.max(
-      1,
-      row.reduce((a, b) => a + b, 0),
-    );
-    const cells = row.map((count) => {
-      const cell = element('td', { class: 'number' }, count);
-      cell.style.setProperty('--near', `${Math.round((45 * count) / sum)}%`);
-      return cell;
-    });
-    return element('tr', {}, element('th', { scope: 'row' }, classes[r] ?? ''), ...cells);
-  });
-  const caption = element('caption', { class: 'muted' }, 'what it was down, what the model said across');
-  const table = element(
-    'table',
-    { class: 'heat' },
-    caption,
-    element('thead', {}, head),
-    element('tbody', {}, ...lines),
-  );
-  const words = `Model ${version} is right in ${percentText(accuracy, 1)} of ${windows.toLocaleString('en')} held-out windows, and unsure in ${unsure}.`;
-  const scroll = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Predictions' }, table);
-  return [element('h2', {}, 'Held-out windows'), element('p', {}, words), scroll];
 }

@@ -32,21 +32,19 @@ export interface PlotOptions {
 export interface Plot {
   readonly element: HTMLElement;
   show(rounds: readonly number[], curves: readonly Curve[]): void;
+  /** In place of the note. */
+  explain(note: string): void;
   stop(): void;
 }
 
 const DASH = [6, 4];
 
 export function createPlot(options: PlotOptions): Plot {
-  const canvas = element('div', {
-    class: 'canvas',
-    role: 'slider',
-    tabindex: 0,
-    'aria-label': `${options.title}: round`,
-  });
+  const slider = { role: 'slider', tabindex: 0, 'aria-label': `${options.title}: round` };
+  const canvas = element('div', { class: 'canvas', ...slider });
   const at = element('p', { class: 'muted at' });
   const legend = element('ul', { class: 'legend' });
-  const note = options.note === undefined ? null : element('p', { class: 'muted' }, options.note);
+  const note = element('p', { class: 'muted', hidden: options.note === undefined }, options.note ?? '');
   const figure = element('figure', { class: 'plot' }, element('h2', {}, options.title), note, canvas, at, legend);
   const switched = new Map<string, boolean>();
   let chart: UPlot | null = null;
@@ -99,6 +97,10 @@ export function createPlot(options: PlotOptions): Plot {
         draw();
       } else chart.setData(data());
       readOut(null);
+    },
+    explain(text) {
+      note.hidden = false;
+      setText(note, text);
     },
     stop() {
       watching.disconnect();

@@ -1,5 +1,5 @@
 /** Rounds: the open one with who has answered when, and those that have closed, newest first. */
-import { getJson, type RoundLine } from './api.ts';
+import { type FleetAnswer, getJson, type RoundLine } from './api.ts';
 import { createArrivals } from './arrivals.ts';
 import { element, setText } from './element.ts';
 import { agoText, bytesText, countText, durationText, percentText } from './figure-text.ts';
@@ -53,8 +53,9 @@ export function createRoundsView(model: FleetModel): View {
     );
   });
   const current = startReading(async (signal) => {
-    if (model.now().fleet.round === null) return;
-    open.show(await getJson<OpenAnswer>('rounds/current', signal), [...model.boards().keys()]);
+    const answer = await getJson<OpenAnswer | null>('rounds/current', signal);
+    if (answer === null) open.close(model.now().fleet);
+    else open.show(answer);
   });
   more.addEventListener('click', () => {
     pages++;
@@ -74,7 +75,7 @@ export function createRoundsView(model: FleetModel): View {
     ),
     update({ boards, closedRounds, isAll }) {
       if (closedRounds.length > 0 || isAll) closed.again();
-      if (boards.size > 0 || isAll) current.again();
+      if (boards.size > 0 || closedRounds.length > 0 || isAll) current.again();
     },
     tick: () => undefined,
     stop() {
@@ -108,7 +109,13 @@ function createOpenRound() {
   const arrivals = createArrivals();
   return {
     element: element('section', { class: 'open-round' }, heading, words, waiting, arrivals.element),
-    show({ round, openForMs, deadlineMs, asked, counted, waitingFor }: OpenAnswer, _boards: readonly string[]) {
+    /** What was shown of it stays, until the next one opens. */
+    close({ isPaused, lastRound }: FleetAnswer) {
+      const what = lastRound === null ? 'No round is open' : `Round ${lastRound} has closed`;
+      setText(heading, isPaused ? `${what}; rounds are paused` : what);
+      setText(waiting, '');
+    },
+    show({ round, openForMs, deadlineMs, asked, counted, waitingFor }: OpenAnswer) {
       setText(heading, `Round ${round} is open`);
       const until = deadlineMs === 0 ? 'until enough have answered' : `at most ${durationText(deadlineMs)}`;
       setText(

@@ -77,10 +77,11 @@ export function addRoundRoutes(app: OpenAPIHono, window: FleetWindow): void {
     const rounds = found.slice(0, limit);
     return { rounds, next: found.length > limit ? (rounds.at(-1)?.round ?? null) : null };
   });
-  const current = { path: '/api/v1/rounds/current', tag: 'rounds', summary: 'The open round, who answered and when' };
-  jsonRoute(app, { ...current, problems: ['not-found'], schema: openSchema }, () => {
+  const summary = 'The open round, who answered and when; null between rounds';
+  const current = { path: '/api/v1/rounds/current', tag: 'rounds', summary };
+  jsonRoute(app, { ...current, schema: openSchema.nullable() }, () => {
     const open = view.round();
-    if (open === null) return problem('not-found', 'no round is open');
+    if (open === null) return null;
     const { round, modelVersion, openedMs, openForMs, asked, arrivals } = open;
     return {
       ...{ round, kind: open.kind, modelVersion, openedMs, openForMs, deadlineMs, asked },

@@ -18,8 +18,12 @@ const schema = z
     columns: z.record(z.string(), z.array(z.number().nullable())).openapi({
       description:
         'as long as rounds: boards, refused, durationMs, payloadBytes, fp32Bytes, modelBytes, prototypeBytes, onlineAccuracy, ' +
-        'onlineLoss; where known clean, missing/MODALITY, degraded/MODALITY (accuracy on held-out windows), quality/MODALITY, ' +
+        'onlineLoss, regret (nats a window, added up from the first round on: docs/dashboard.md); where known clean, missing/MODALITY, degraded/MODALITY (accuracy on held-out windows), quality/MODALITY, ' +
         'absent/MODALITY (share of windows without it)',
+    }),
+    regretExponent: z.number().nullable().openapi({
+      description:
+        'regret grows by this power of the number of rounds; null below 64 rounds with a loss, and without regret',
     }),
   })
   .openapi('Series');
@@ -39,7 +43,7 @@ export function addSeriesRoute(app: OpenAPIHono, { history }: FleetWindow): void
     const last = history.lastRound() ?? 0;
     const to = Math.min(query.to ?? last, last);
     const from = query.from ?? Math.max(0, to - USUAL_SPAN + 1);
-    if (from > to) return { from, to, step: 1, rounds: [], columns: {} };
+    if (from > to) return { from, to, step: 1, rounds: [], columns: {}, regretExponent: null };
     if (to - from >= MAX_SERIES_ROUNDS) return problem('bad-request', `takes at most ${MAX_SERIES_ROUNDS} rounds`);
     return { from, to, ...history.series({ from, to, points: query.points }) };
   });

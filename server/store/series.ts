@@ -1,8 +1,10 @@
 /**
- * Curves over rounds: at most as many points as asked for, each the mean over neighbouring rounds of what is known there.
+ * Curves over rounds: at most as many points as asked for, each the mean over neighbouring rounds of what is known there, and regret,
+ * which adds up from the first round of the query to the last one of a point.
  * Invariant: the longest span that is read in one go is `MAX_SERIES_ROUNDS`.
  */
 import type Database from 'better-sqlite3';
+import { hindsightRegret } from './hindsight-regret.ts';
 
 /** Rounds that one query may span. */
 export const MAX_SERIES_ROUNDS = 50_000;
@@ -22,6 +24,8 @@ export interface Series {
   readonly rounds: readonly number[];
   /** By name, as long as `rounds`; null where nothing is known. */
   readonly columns: Readonly<Record<string, readonly (number | null)[]>>;
+  /** By which power of the number of rounds regret grows; null where that is not defined. */
+  readonly regretExponent: number | null;
 }
 
 const FACTS = {
@@ -59,5 +63,24 @@ export function readSeries(db: Database.Database, { from, to, points }: SeriesQu
     columns[name] ??= facts.map(() => null);
     (columns[name] as (number | null)[])[placeOf.get(bucket) as number] = value;
   }
-  return { step, rounds: facts.map(({ last }) => last), columns };
+  const rounds = facts.map(({ last }) => last);
+  const { regret, regretExponent } = readRegret(db, from, rounds);
+  columns['regret'] = regret;
+  return { step, rounds, columns, regretExponent };
+}
+
+/** Counted from `from` on, at each of `rounds`; null before the first round with a loss. */
+function readRegret(db: Database.Database, from: number, rounds: readonly number[]) {
+  const scored = db
+    .prepare<[number, number], { round: number; loss: number }>(
+      `SELECT round, online_loss AS loss FROM round_facts WHERE round BETWEEN ? AND ? AND online_loss IS NOT NULL ORDER BY round`,
+    )
+    .all(from, rounds.at(-1) ?? from);
+  const { at, exponent } = hindsightRegret(scored.map(({ loss }) => loss));
+  let count = 0;
+  const regret = rounds.map((round) => {
+    while (count < scored.length && (scored[count] as { round: number }).round <= round) count++;
+    return count === 0 ? null : at(count);
+  });
+  return { regret, regretExponent: exponent() };
 }

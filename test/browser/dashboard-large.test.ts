@@ -22,6 +22,7 @@ import { openHistory } from '../../server/store/history.ts';
 import { openSqliteStore } from '../../server/store/sqlite.ts';
 import { qqr } from '../../server/strategies/qqr.ts';
 import { launchBrowser, noBrowser } from '../fixtures/browser-page.ts';
+import { until } from '../fixtures/dashboard-page.ts';
 import { sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
 
 const BOARDS = 1000;
@@ -137,12 +138,6 @@ async function latencies(page: Page, watch: ReturnType<typeof createFleetWatch>)
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Playwright's own waiting needs `eval`, which the page's policy forbids. */
-async function until(page: Page, expression: string): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await pause(20)) if (await page.evaluate(expression)) return;
-  throw new Error(`not within 20 s: ${expression}`);
 }
 
 function updateOf(device: string) {

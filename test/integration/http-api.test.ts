@@ -91,9 +91,12 @@ test('rounds come in pages, newest first, and one in full', LIMIT, async (t) => 
   for (const { report } of round.updates) assert.ok(report.arrivedMs >= 0 && report.arrivedMs <= round.durationMs);
   assert.equal(round.online.accuracy, 0.8);
   assert.ok(Math.abs(round.closedMs - Date.now()) < 60_000);
-  const { columns, rounds } = await getJson<{ rounds: number[]; columns: Record<string, (number | null)[]> }>(
-    `${fleet.api}/series`,
-  );
+  interface Answer {
+    readonly rounds: number[];
+    readonly columns: Record<string, (number | null)[]>;
+    readonly regretExponent: number | null;
+  }
+  const { columns, rounds, regretExponent } = await getJson<Answer>(`${fleet.api}/series`);
   assert.deepEqual(rounds, [0, 1, 2, 3, 4]);
   assert.deepEqual(columns['onlineAccuracy'], [null, 0.8, 0.8, 0.8, 0.8]);
   assert.deepEqual(
@@ -102,6 +105,19 @@ test('rounds come in pages, newest first, and one in full', LIMIT, async (t) => 
   );
   const quality = fleet.records.map(({ modalities }) => modalities['gyr']?.meanQuality);
   assert.deepEqual(columns['quality/gyr'], quality);
+  const losses = fleet.records.slice(1).map(({ online }) => online?.loss ?? Number.NaN);
+  const total = (of: number[]) => of.reduce((sum, loss) => sum + loss, 0);
+  const regretOf = (of: number[]) => total(of) - of.length * Math.min(...of); // one round is the stretch, up to the eighth
+  const near = (actual: (number | null)[] | undefined, wanted: (number | null)[]) =>
+    assert.deepEqual(
+      actual?.map((value) => value?.toFixed(9)),
+      wanted.map((value) => value?.toFixed(9)),
+    );
+  assert.ok(regretOf(losses) > 0.01, 'boards do differ');
+  near(columns['regret'], [null, ...losses.map((_, i) => regretOf(losses.slice(0, i + 1)))]);
+  assert.equal(regretExponent, null, 'four rounds have none');
+  const later = await getJson<Answer>(`${fleet.api}/series?from=2&points=2`);
+  near(later.columns['regret'], [regretOf(losses.slice(1, 3)), regretOf(losses.slice(1))]);
   const means = await getJson<{ step: number; columns: Record<string, number[]> }>(
     `${fleet.api}/series?points=2&from=1`,
   );

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { growthExponent, horizons } from '../../core/math/growth-exponent.ts';
 import { createRng } from '../../core/math/rng.ts';
 import { createFeatureMeans } from '../../scripts/experiment/feature-means.ts';
-import { exponentOf, horizons, regretAt, regretMetrics } from '../../scripts/experiment/regret.ts';
+import { regretAt, regretMetrics } from '../../scripts/experiment/regret.ts';
 import { convexRegret } from '../../scripts/experiment/regret-convex.ts';
 import { type Example, fitSoftmax, softmaxLoss } from '../../scripts/experiment/softmax-regression.ts';
 import { createScale, featuresOf } from '../../scripts/experiment/window-features.ts';
@@ -37,13 +38,13 @@ describe('regret', () => {
 
   it('has the exponent of a power law', () => {
     for (const power of [0.3, 0.5, 1]) {
-      near(exponentOf(horizons(64).map((t) => ({ t, regret: 7 * t ** power }))), power, 1e-12);
+      near(growthExponent(horizons(64).map((t) => [t, 7 * t ** power])), power, 1e-12);
     }
   });
 
   it('has no exponent where fewer than three horizons have a positive regret', () => {
     const points = [3, -1, 0, 4].map((regret, i) => ({ t: 2 ** (i + 1), regret }));
-    assert.equal(exponentOf(points), null);
+    assert.equal(growthExponent(points.map(({ t, regret }) => [t, regret])), null);
     assert.deepEqual(regretMetrics(points, 8), { 'regret/total': 4, 'regret/per-window': 0.5 });
   });
 });

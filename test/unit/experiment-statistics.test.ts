@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { slopeOf } from '../../core/math/growth-exponent.ts';
 import {
   estimateOf,
   isClear,
   pairedDifference,
-  slopeOf,
   studentCdf,
   studentQuantile,
 } from '../../scripts/experiment/statistics.ts';
