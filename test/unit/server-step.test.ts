@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRng } from '../../core/math/rng.ts';
 import type { MeanDelta } from '../../core/qqr/aggregate.ts';
-import { adamStep, averageStep, type Moments, noMoments } from '../../server/strategies/server-step.ts';
+import { firstGlobal, nextGlobal } from '../../server/next-global.ts';
+import { createStrategy } from '../../server/strategies/registry.ts';
+import {
+  adamStep,
+  averageStep,
+  type Moments,
+  noMoments,
+  type ServerStep,
+} from '../../server/strategies/server-step.ts';
+import { sampleUpdate, TINY_SPEC } from '../fixtures/sample-update.ts';
 import { assertClose } from '../golden/close.ts';
 
 /** Two groups: parameters 0–2 and 3–5. */
@@ -73,4 +82,27 @@ test('parameters and moments that go in are left as they were', () => {
   adamStep(params, delta(2), moments, 0.02);
   assert.deepEqual(moments, before);
   assert.deepEqual(params, new Float32Array(TOTAL));
+});
+
+test("a strategy's own step gets the rate and what it remembered, and nothing is remembered without a rate", () => {
+  const seen: number[][] = [];
+  const countingStep: ServerStep = (params, delta, moments, rate) => {
+    seen.push([rate, moments.first[0] as number]);
+    return {
+      params: averageStep(params, delta),
+      moments: { ...moments, first: moments.first.map((held) => held + 1) },
+    };
+  };
+  const counting = { ...createStrategy('fedavg-masked', { serverRate: 0.5 }), serverStep: countingStep };
+  const start = firstGlobal(TINY_SPEC, 1);
+  const updates = [sampleUpdate({ spec: TINY_SPEC })];
+  const first = nextGlobal('training', start, updates, TINY_SPEC, counting);
+  const second = nextGlobal('training', first, updates, TINY_SPEC, counting);
+  assert.deepEqual(seen, [
+    [0.5, 0],
+    [0.5, 1],
+  ]);
+  const plain = nextGlobal('training', second, updates, TINY_SPEC, { ...counting, serverRate: 0 });
+  assert.equal(plain.moments, null);
+  assert.equal(seen.length, 2);
 });
