@@ -11,6 +11,7 @@ const TEST_PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
   { name: 'openssl', tests: 'the test of certificates against OpenSSL' },
   { name: 'chromium', tests: "the report's browser tests" },
+  ...['curl', 'jq', 'sqlite3'].map((name) => ({ name, tests: 'the guide to a fleet' })),
   { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
 ];
 /** For what a board's processor runs: an arm64 Node.js under emulation, and the add-ons compiled for it. */

@@ -9,8 +9,8 @@ import type { ModelSpec } from '../core/model/spec.ts';
 import { emptyPrototypes, persist } from '../core/qqr/prototype.ts';
 import type { Update } from '../core/wire/update.ts';
 import { combine, combinedScale, confidenceGap, type TakenChange } from './combine.ts';
-import { averagedParams, type FleetState, type Moments } from './fleet-state.ts';
-import { noMoments, stepped } from './optimizer.ts';
+import { averagedParams, type FleetState } from './fleet-state.ts';
+import { averageStep, type Moments, noMoments } from './strategies/server-step.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
 /** Version 0: seeded parameters, no prototypes, no normalization. */
@@ -30,7 +30,7 @@ export function firstGlobal(spec: ModelSpec, seed: number): FleetState {
 /**
  * The state after a round's updates, at least one, and how each board's model change was taken, in the order of the updates.
  * Statistics: the same model, now with the fleet's normalization. Training: parameters moved by the boards' combined delta
- * (`optimizer.ts`), averaged parameters and persistent prototypes by the round's, the temperature by how sure its predictions were,
+ * (`strategies/server-step.ts`), averaged parameters and persistent prototypes by the round's, the temperature by how sure its predictions were,
  * and the version is one more.
  */
 export function nextGlobal(
@@ -45,7 +45,11 @@ export function nextGlobal(
     return { global: { ...global, normalization: combinedScale(updates, spec, strategy) }, taken };
   }
   const { delta, prototypes, taken } = combine(updates, spec, strategy, global.version);
-  const { params, moments } = stepped(global.params, delta, momentsOf(global, spec, strategy), strategy.serverRate);
+  const before = momentsOf(global, spec, strategy);
+  const { params, moments } =
+    before === null
+      ? { params: averageStep(global.params, delta), moments: null }
+      : strategy.serverStep(global.params, delta, before, strategy.serverRate);
   const next = {
     version: global.version + 1,
     params,

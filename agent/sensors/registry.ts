@@ -6,6 +6,8 @@ export interface ChipEntry {
   readonly address: number;
   /** Where else its pins can put it. */
   readonly otherAddresses: readonly number[];
+  /** False: its data sheet describes no self-test, or no limits for it, and `selfTest` gives null. Left out: it has one. */
+  readonly hasSelfTest?: boolean;
   readonly load: () => Promise<ChipFactory>;
 }
 
@@ -14,7 +16,12 @@ export const CHIPS = {
   adxl345: { address: 0x53, otherAddresses: [0x1d], load: async () => (await import('./adxl345.ts')).createAdxl345 },
   bmi160: { address: 0x68, otherAddresses: [0x69], load: async () => (await import('./bmi160.ts')).createBmi160 },
   icm20948: { address: 0x69, otherAddresses: [0x68], load: async () => (await import('./icm20948.ts')).createIcm20948 },
-  itg3200: { address: 0x68, otherAddresses: [0x69], load: async () => (await import('./itg3200.ts')).createItg3200 },
+  itg3200: {
+    address: 0x68,
+    otherAddresses: [0x69],
+    hasSelfTest: false,
+    load: async () => (await import('./itg3200.ts')).createItg3200,
+  },
   l3gd20h: {
     address: 0x6b,
     otherAddresses: [0x6a, 0x69, 0x68],

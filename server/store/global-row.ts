@@ -2,7 +2,7 @@
 
 import type { ModelSpec } from '../../core/model/spec.ts';
 import type { Normalization } from '../../core/qqr/normalization.ts';
-import type { FleetState, Moments } from '../fleet-state.ts';
+import type { FleetState } from '../fleet-state.ts';
 import { bytesToFloat32, bytesToFloat64, floatsToBytes } from './blobs.ts';
 
 export interface GlobalRow {
@@ -63,7 +63,7 @@ export function globalFromRow(row: GlobalRow, spec: ModelSpec): FleetState {
   };
 }
 
-function momentsFrom({ first_moment, second_moment, moment_steps }: GlobalRow): Moments | null {
+function momentsFrom({ first_moment, second_moment, moment_steps }: GlobalRow): FleetState['moments'] {
   if (first_moment === null || second_moment === null || moment_steps === null) return null;
   const steps = JSON.parse(moment_steps) as number[];
   return { first: bytesToFloat32(first_moment), second: bytesToFloat32(second_moment), steps };

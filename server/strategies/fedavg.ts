@@ -4,6 +4,7 @@
  */
 import { DEFAULT_SETTINGS } from '../../core/model/settings.ts';
 import { NO_GUARD } from './guard.ts';
+import { adamStep } from './server-step.ts';
 import type { Strategy } from './strategy.ts';
 
 export const fedavg: Strategy = {
@@ -11,6 +12,7 @@ export const fedavg: Strategy = {
   settings: DEFAULT_SETTINGS,
   prototypeMemory: 0.7,
   serverRate: 0,
+  serverStep: adamStep,
   modelMemory: 0.8,
   lateExponent: 0.5,
   guard: NO_GUARD,

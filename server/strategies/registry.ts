@@ -14,19 +14,23 @@ import { pmm } from './pmm.ts';
 import { qqr } from './qqr.ts';
 import type { Strategy } from './strategy.ts';
 
-export const STRATEGY_NAMES = [
-  'fedavg',
-  'fedavg-masked',
-  'drop-incomplete',
-  'fedprox',
-  'fedproto',
-  'local-only',
-  'pmm',
-  'plr',
-  'qqr',
-  'lean',
-] as const;
-export type StrategyName = (typeof STRATEGY_NAMES)[number];
+// One entry a strategy; in this order people are shown them.
+const STRATEGIES = {
+  fedavg,
+  'fedavg-masked': fedavgMasked,
+  'drop-incomplete': dropIncomplete,
+  fedprox,
+  fedproto,
+  'local-only': localOnly,
+  pmm,
+  plr,
+  qqr,
+  lean,
+} as const satisfies Record<string, Strategy>;
+
+export type StrategyName = keyof typeof STRATEGIES;
+
+export const STRATEGY_NAMES = Object.keys(STRATEGIES) as StrategyName[];
 
 /** What may be set over a strategy's defaults. */
 export type StrategyOverrides = {
@@ -39,7 +43,7 @@ export type StrategyOverrides = {
 
 /** A strategy by name, with some of its settings changed. @throws AppError `config-invalid` when they contradict each other. */
 export function createStrategy(name: StrategyName, overrides: StrategyOverrides = {}): Strategy {
-  const base = STRATEGIES[name];
+  const base: Strategy = STRATEGIES[name];
   const {
     prototypeMemory = base.prototypeMemory,
     serverRate = base.serverRate,
@@ -82,23 +86,9 @@ export function createStrategy(name: StrategyName, overrides: StrategyOverrides 
       hint: "Set modelShare = 1 or another strategy, or robust = 'mean' with clipFactor.",
     });
   }
-  const { description, lateExponent } = base;
-  return { description, settings, prototypeMemory, serverRate, modelMemory, lateExponent, guard };
+  return { ...base, settings, prototypeMemory, serverRate, modelMemory, guard };
 }
 
 function usesPrototypes({ fill, alignWeight, evidenceWeight, pseudoLabels }: TrainSettings): boolean {
   return fill === 'pnr' || fill === 'label' || alignWeight > 0 || evidenceWeight > 0 || pseudoLabels > 0;
 }
-
-const STRATEGIES: Readonly<Record<StrategyName, Strategy>> = {
-  fedavg,
-  'fedavg-masked': fedavgMasked,
-  'drop-incomplete': dropIncomplete,
-  fedprox,
-  fedproto,
-  'local-only': localOnly,
-  pmm,
-  plr,
-  qqr,
-  lean,
-};

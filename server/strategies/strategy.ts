@@ -7,6 +7,7 @@ import type { TrainSettings } from '../../core/model/settings.ts';
 import { WEIGHT_PER_WINDOW } from '../../core/wire/limits.ts';
 import type { Update } from '../../core/wire/update.ts';
 import type { Guard } from './guard.ts';
+import type { ServerStep } from './server-step.ts';
 
 export interface Strategy {
   /** One line for people. */
@@ -15,8 +16,10 @@ export interface Strategy {
   readonly settings: TrainSettings;
   /** β of the persistent prototypes, in [0, 1): what a round leaves of the prototypes before it. */
   readonly prototypeMemory: number;
-  /** η of FedAdam on the aggregator (`server/optimizer.ts`); 0 = plain averaging. */
+  /** η of the aggregator's step, in [0, 1]; 0 = plain averaging, whatever the step. */
   readonly serverRate: number;
+  /** How the model moves by a round's mean change. FedAdam unless the strategy is about another. */
+  readonly serverStep: ServerStep;
   /** β of the averaged parameters that predictions are made with, in [0, 1); 0 = the last model. The same for all unless set. */
   readonly modelMemory: number;
   /** An update that is k rounds late counts 1 / (1 + k) to this power, where late ones count at all; ≥ 0. */

@@ -89,7 +89,7 @@ async function openStage(t: TestContext): Promise<Stage> {
   const watch = join(folder, '.cache/qqr-edge/data/watch');
   await mkdir(watch, { recursive: true });
   for (const person of ['1', '2']) await writeFile(join(watch, `${person}-1.csv.gz`), recordingOf(person));
-  const shell = await openGuideShell(folder, { HOME: folder });
+  const shell = await openGuideShell(folder, { env: { HOME: folder } });
   for (const [name, text] of Object.entries(STAND_INS))
     await writeFile(join(folder, 'bin', name), text, { mode: 0o755 });
   const terminals = new Map<string, GuideTerminal>();

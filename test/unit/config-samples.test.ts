@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'smol-toml';
 import { agentConfigSchema, parseAgentConfig } from '../../agent/config.ts';
+import { CHIP_NAMES } from '../../agent/sensors/registry.ts';
 import { AppError } from '../../core/base/errors.ts';
 import { parseServerConfig } from '../../server/config.ts';
+import { STRATEGY_NAMES } from '../../server/strategies/registry.ts';
 import { completed, keysOf, projectFile, schemaKeys } from '../fixtures/sample-file.ts';
 
 const SAMPLE = projectFile('agent/config.sample.toml');
@@ -18,6 +20,14 @@ test("the board's sample documents every key and no other", () => {
 test("the board's sample shows the defaults, and the one key that has none", () => {
   const sample = parseAgentConfig(parse(SAMPLE), 'sample');
   assert.deepEqual(sample, parseAgentConfig({ device: sample.device }, 'defaults'));
+});
+
+test('the samples name every chip and every strategy, and no other', () => {
+  const chips = /^# \[\[sensors\]\]\n# (.*)\. +\(required\)$/m.exec(SAMPLE)?.[1] ?? '';
+  assert.deepEqual(chips.split(/, | or /), CHIP_NAMES);
+  const strategies = /^\[strategy\]\n# (.*) \(docs/m.exec(projectFile('server/config.sample.toml'))?.[1] ?? '';
+  const named = strategies.split(/, | or /).map((name) => JSON.parse(name));
+  assert.deepEqual(named.sort(), [...STRATEGY_NAMES].sort());
 });
 
 test('board and aggregator cut windows of the same length by default, and meet in the same fleet and broker', () => {

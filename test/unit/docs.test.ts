@@ -6,9 +6,11 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { FAULTS } from '../../agent/sensors/fault-watch.ts';
+import { CHIP_NAMES } from '../../agent/sensors/registry.ts';
 import { ERROR_CODES } from '../../core/base/errors.ts';
 import { REJECT_REASONS } from '../../core/wire/update.ts';
 import { createProgram } from '../../scripts/program.ts';
+import { STRATEGY_NAMES } from '../../server/strategies/registry.ts';
 import { BRIEF, MATRIX_CASES } from '../contract/board-fault-matrix.ts';
 import { anchorsOf, documents, localLinks, quotedCommands } from '../fixtures/documents.ts';
 import { projectFile } from '../fixtures/sample-file.ts';
@@ -66,6 +68,15 @@ test('docs/faults.md lists every fault with its meaning, and no other, and has a
     for (const { name } of cases) assert.equal(text.split(`\n| ${name} |`).length, 3, `${name}: a row in both tables`);
 });
 
+test('every chip has its row in docs/board.md, every strategy in docs/replay.md', () => {
+  const chips = tableRows(projectFile('docs/board.md'), /^\| (`\w+`(?:, `\w+`)*) \| [\w-]+.* \| 0x/gm).flat();
+  const named = chips.flatMap((cell) => cell.replaceAll('`', '').split(', '));
+  assert.deepEqual(named.sort(), [...CHIP_NAMES].sort());
+  const [, strategies = ''] = projectFile('docs/replay.md').split('## Strategies');
+  const rows = tableRows(strategies.split('\n## ')[0] as string, /^\| `([\w-]+)` \|/gm).flat();
+  assert.deepEqual(rows.sort(), [...STRATEGY_NAMES].sort());
+});
+
 test('every qqr command and option that a document quotes exists', () => {
   const qqr = createProgram();
   const quoted = PAGES.flatMap((page) => quotedCommands(page).map((words) => ({ page, words })));
@@ -117,7 +128,7 @@ test('every file, folder and link that a document names exists', () => {
   let seen = 0;
   for (const page of PAGES) {
     const named = page.inline.filter((code) => /^(?:core|agent|server|scripts|test|docs)\/[\w./-]+$/.test(code));
-    for (const path of named.filter((path) => !path.includes('NAME'))) {
+    for (const path of named.filter((path) => !path.includes('NAME') && !page.makes.includes(path))) {
       seen++;
       assert.ok(existsSync(join(ROOT, path)), `${page.path} names ${path}`);
     }
