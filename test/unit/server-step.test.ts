@@ -96,13 +96,13 @@ test("a strategy's own step gets the rate and what it remembered, and nothing is
   const counting = { ...createStrategy('fedavg-masked', { serverRate: 0.5 }), serverStep: countingStep };
   const start = firstGlobal(TINY_SPEC, 1);
   const updates = [sampleUpdate({ spec: TINY_SPEC })];
-  const first = nextGlobal('training', start, updates, TINY_SPEC, counting);
-  const second = nextGlobal('training', first, updates, TINY_SPEC, counting);
+  const { global: first } = nextGlobal('training', start, updates, TINY_SPEC, counting);
+  const { global: second } = nextGlobal('training', first, updates, TINY_SPEC, counting);
   assert.deepEqual(seen, [
     [0.5, 0],
     [0.5, 1],
   ]);
-  const plain = nextGlobal('training', second, updates, TINY_SPEC, { ...counting, serverRate: 0 });
+  const { global: plain } = nextGlobal('training', second, updates, TINY_SPEC, { ...counting, serverRate: 0 });
   assert.equal(plain.moments, null);
   assert.equal(seen.length, 2);
 });
