@@ -33,8 +33,7 @@ export function hindsightRegret(losses: ArrayLike<number>): HindsightRegret {
       const stretch = (sums[end] as number) - (sums[end - width] as number);
       if (stretch < least) least = stretch;
     }
-    const spent = sums[t] as number;
-    return Math.max(0, spent - Math.min(spent, (t * least) / width));
+    return Math.max(0, (sums[t] as number) - (t * least) / width); // 0: no stretch was as good as the whole
   };
   return {
     at,
