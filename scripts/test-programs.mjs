@@ -1,5 +1,5 @@
 /**
- * The programs that some tests drive for real: Mosquitto, OpenSSL, a Chromium browser, and Prometheus' checker. Installed through
+ * The programs that some tests drive for real: Mosquitto, OpenSSL, a Chromium browser, Prometheus' checker, and what guides use. Installed through
  * apt-get where that needs no password; elsewhere the tests that want them are skipped with a reason.
  * Invariant: no service is started, now or at the next boot (Debian's packages would do both).
  */
@@ -13,6 +13,7 @@ const TEST_PROGRAMS = [
   { name: 'chromium', tests: "the report's browser tests" },
   ...['curl', 'jq', 'sqlite3'].map((name) => ({ name, tests: 'the guide to a fleet' })),
   { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
+  ...['curl', 'jq', 'sqlite3'].map((name) => ({ name, tests: "the guides' commands" })),
 ];
 /** For what a board's processor runs: an arm64 Node.js under emulation, and the add-ons compiled for it. */
 const ARM64_PROGRAMS = [
