@@ -84,8 +84,6 @@ export interface RoundStore {
   /** Closes the open round: record, new state and ended devices at once. Payloads are dropped, keys stay. */
   close(closed: ClosedRound): void;
 
-  /** The record of a closed round, or null. */
-  record(round: number): RoundRecord | null;
   /** The newest record, or null. */
   lastRecord(): RoundRecord | null;
   /** Keys counted in a round, those of late updates included, sorted by device, with the size of their payload. */

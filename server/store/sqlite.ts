@@ -183,7 +183,6 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec, durabil
       return isKnown;
     },
     probe: () => within(() => void db.pragma(`user_version = ${STEPS.length}`)),
-    record: (round) => within(() => mapped(sql.record.get(round), (row) => JSON.parse(row.body) as RoundRecord)),
     lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
     counted: (round) => within(() => sql.counted.all({ taken: round })),
     devices: () => within(() => sql.devices.all().map((row) => row.device)),
@@ -239,7 +238,6 @@ function statements(db: Database.Database) {
       'SELECT reason, count FROM rejections WHERE round = ? ORDER BY reason',
     ),
     insertRecord: db.prepare<[number, string]>('INSERT INTO records VALUES (?, ?)'),
-    record: db.prepare<[number], { body: string }>('SELECT body FROM records WHERE round = ?'),
     lastRecord: db.prepare<[], { body: string }>('SELECT body FROM records ORDER BY round DESC LIMIT 1'),
     setDevice: db.prepare<[string, number, number, number, number | null]>(
       `INSERT INTO devices (device, ended, last_round, counted, clipped, last_norm) VALUES (?, ?, ?, 1, ?, ?)

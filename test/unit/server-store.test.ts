@@ -224,10 +224,8 @@ test('only the newest states are kept, all records are', (t) => {
     store.close({ record: recordOf(round), global: globalOf(round, true), boards: [] });
   }
   assert.equal(store.global()?.version, 7);
-  assert.equal(store.record(0)?.round, 0);
-  assert.equal(store.record(8), null);
   assert.equal(readArchivedRound(path, 'last').record.round, 7);
-  assert.equal(readArchivedRound(path, 3).record.round, 3);
+  assert.equal(readArchivedRound(path, 0).record.round, 0);
 });
 
 /** As the first version made it, with one state in it. */
