@@ -11,7 +11,6 @@ const TEST_PROGRAMS = [
   { name: 'mosquitto', tests: 'the tests against Mosquitto' },
   { name: 'openssl', tests: 'the test of certificates against OpenSSL' },
   { name: 'chromium', tests: "the report's browser tests" },
-  ...['curl', 'jq', 'sqlite3'].map((name) => ({ name, tests: 'the guide to a fleet' })),
   { name: 'promtool', from: 'prometheus', tests: 'the checks of metrics and alerts' },
   ...['curl', 'jq', 'sqlite3'].map((name) => ({ name, tests: "the guides' commands" })),
 ];
