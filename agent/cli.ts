@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
 import { onHangup } from '../core/base/hangup.ts';
+import { onInterrupt } from '../core/base/interrupt.ts';
 import type { Log } from '../core/base/log.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager, type ServiceManager } from '../core/base/service-manager.ts';
@@ -106,10 +107,9 @@ async function run(line: RunLine): Promise<void> {
 /** Until the agent has finished or a person wants its end. */
 async function serve(agent: RunningAgent, manager: ServiceManager, log: Log): Promise<void> {
   // Not earlier: a signal while the agent starts ends it at once, as a kill would, which it survives.
-  let ignoreHangup: () => void = () => undefined;
-  const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve).once('SIGTERM', resolve);
-    ignoreHangup = onHangup(process.stdin.isTTY, { reload: agent.renewLink, end: resolve });
+  let ignoreSignals: (() => void)[] = [];
+  const interrupted = new Promise<void>((end) => {
+    ignoreSignals = [onInterrupt(end), onHangup(process.stdin.isTTY, { reload: agent.renewLink, end })];
   });
   const { progress, status } = agent;
   const watchdog = progress && createWatchdog(manager, progress, status, systemClock, log);
@@ -121,7 +121,7 @@ async function serve(agent: RunningAgent, manager: ServiceManager, log: Log): Pr
     await watchdog?.stop();
     await manager.stopping();
     await agent.stop();
-    ignoreHangup();
+    for (const ignore of ignoreSignals) ignore();
   }
 }
 

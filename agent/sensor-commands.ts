@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError } from '../core/base/errors.ts';
+import { onInterrupt } from '../core/base/interrupt.ts';
 import { silentLog } from '../core/base/log.ts';
 import { createRng } from '../core/math/rng.ts';
 import type { StreamEvent } from '../core/stream/event.ts';
@@ -89,7 +90,7 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
   const end = () => ending.abort(new Error('recorded'));
   if (label !== undefined) checkedLabel(label);
   await refuseFolderless(out);
-  process.once('SIGINT', end).once('SIGTERM', end);
+  const ignoreInterrupt = onInterrupt(end);
   const { nowUs } = await openBoardClock(null, null);
   const board = await openBoard(config, nowUs, sim ?? false, ending.signal);
   try {
@@ -117,7 +118,7 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
     process.stderr.write(`${out}: samples ${samples.join(', ')}\n`);
   } finally {
     end();
-    process.off('SIGINT', end).off('SIGTERM', end);
+    ignoreInterrupt();
     await board.close();
   }
 }

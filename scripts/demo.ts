@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { parseSpeed } from '../agent/sensors/replay.ts';
 import { AppError } from '../core/base/errors.ts';
+import { onInterrupt } from '../core/base/interrupt.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { openDataSet } from '../core/trace/data-set.ts';
 import type { DataSet } from '../core/trace/recording.ts';
@@ -101,8 +102,11 @@ async function runLive(
   if (!(failAfterS > 0 && failAfterS < 86_400))
     throw new AppError('usage', `not a number of seconds: ${failAfter}`, { hint: '--fail-after 10' });
   const stopping = new AbortController();
-  const interrupt = () => stopping.abort();
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const ignoreInterrupt = onInterrupt(() => stopping.abort());
   const say = (line: string) => void process.stdout.write(`${line}\n`);
-  await runLiveDemo(dataSet, { speed: factor, http, failAfterS, signal: stopping.signal, say });
+  try {
+    await runLiveDemo(dataSet, { speed: factor, http, failAfterS, signal: stopping.signal, say });
+  } finally {
+    ignoreInterrupt();
+  }
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { systemClock } from '../core/base/clock.ts';
 import { AppError, describeError } from '../core/base/errors.ts';
 import { onHangup } from '../core/base/hangup.ts';
+import { onInterrupt } from '../core/base/interrupt.ts';
 import { createPinoLog } from '../core/base/log-pino.ts';
 import { createServiceManager } from '../core/base/service-manager.ts';
 import { readToml } from '../core/base/toml.ts';
@@ -131,15 +132,13 @@ async function run(line: RunLine): Promise<void> {
     server.renewLink();
     server.reload().catch((error: unknown) => log.error({ error: describeError(error) }, 'files not read again'));
   };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const ignoreHangup = onHangup(process.stdin.isTTY, { reload, end: interrupt });
+  const ignoreSignals = [onInterrupt(interrupt), onHangup(process.stdin.isTTY, { reload, end: interrupt })];
   try {
     const { complete } = await server.finished;
     if (complete) await Promise.race([server.farewell(), systemClock.sleep(FAREWELL_MS)]);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await server.stop();
-    ignoreHangup();
+    for (const ignore of ignoreSignals) ignore();
   }
 }
 
