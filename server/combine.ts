@@ -106,8 +106,12 @@ function cutOf({ robust, trim }: Guard): Cut | null {
 
 function boundOf(updates: readonly Update[], shapes: readonly GroupShape[], { clipNorm, clipFactor }: Guard): number {
   if (clipFactor === 0) return clipBound([], clipNorm, 0);
-  const carrying = updates.map((update) => valuesOf(update, shapes)).filter((groups) => groups.length > 0);
-  return clipBound(carrying.map(normOf), clipNorm, clipFactor);
+  // One at a time: the changes of a thousand boards need not be in memory together.
+  const norms = updates.flatMap((update) => {
+    const groups = valuesOf(update, shapes);
+    return groups.length > 0 ? normOf(groups) : [];
+  });
+  return clipBound(norms, clipNorm, clipFactor);
 }
 
 /** Weights after each board's share of them is bounded. */

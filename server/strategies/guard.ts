@@ -1,6 +1,7 @@
 /**
  * What keeps a few boards from dragging the fleet's model away. All of it is the aggregator's own: boards are not told.
- * Off as it comes: what protects against a liar also costs honest fleets something (docs/hostile-boards.md).
+ * What protects against every liar also costs honest fleets something, so a strategy comes with no more than a wide bound on the length
+ * (docs/hostile-boards.md).
  */
 export const ROBUST_RULES = ['mean', 'trimmed-mean', 'median'] as const;
 

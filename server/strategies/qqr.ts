@@ -2,8 +2,10 @@
  * QQR (arXiv 2508.11159; formulas ours), as it measured best (docs/results.md): embeddings are pulled to their class (PLR,
  * docs/algorithm.md §5), boards rehearse failures (§6), the aggregator steps by FedAdam (§7), prototypes have a say in every
  * prediction, and where a sensor looks bad the prediction without it has one, too (§8). Filling from prototypes (PNR, `fill = "pnr"`)
- * and quality weights (`qualityWeights`) are switches; neither has earned a place in the default.
+ * and quality weights (`qualityWeights`) are switches; neither has earned a place in the default. No board's model change counts for
+ * more than three times the round's median length: none of an honest board was seen that long (docs/hostile-boards.md).
  */
+import { NO_GUARD } from './guard.ts';
 import { plr } from './plr.ts';
 import type { Strategy } from './strategy.ts';
 
@@ -20,4 +22,5 @@ export const qqr: Strategy = {
     rehearseWearing: 1,
   },
   serverRate: 0.02,
+  guard: { ...NO_GUARD, clipFactor: 3 },
 };

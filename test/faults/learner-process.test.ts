@@ -130,7 +130,7 @@ test('the newest window is predicted as it comes, also while a round waits for m
   const store = storeWith(t, path, B - 2);
   const predictions: WindowPrediction[] = [];
   let told: () => void = () => undefined;
-  const { learner, until } = learnerOn(t, path, {
+  const { learner, until, at } = learnerOn(t, path, {
     settings: { ...SETTINGS, storePath: path, predicts: true },
     onPrediction(prediction) {
       predictions.push(prediction);
@@ -156,12 +156,15 @@ test('the newest window is predicted as it comes, also while a round waits for m
       [B - 1, 1],
     ],
   );
+  const waitsAgain = new Promise<void>((resolve) => {
+    at('waiting for windows', ({ round }) => void (round === PLAN.round + 1 && resolve()));
+  });
   const next = learner.runRound(
     { ...PLAN, round: PLAN.round + 1, modelVersion: 2 },
     { ...GLOBAL, version: 2 },
     never(),
   );
-  await until('waiting for windows', 2);
+  await waitsAgain;
   const predicted = new Promise<void>((resolve) => {
     told = resolve;
   });

@@ -46,7 +46,8 @@ function boardOf(device: string, change: number, prototype = 0, weight = 160): U
 }
 
 function after(updates: readonly Update[], overrides: StrategyOverrides, rate = 0) {
-  const strategy = createStrategy('qqr', { serverRate: rate, modelMemory: 0, prototypeMemory: 0, ...overrides });
+  const plain = { serverRate: rate, modelMemory: 0, prototypeMemory: 0, clipFactor: 0 };
+  const strategy = createStrategy('qqr', { ...plain, ...overrides });
   return nextGlobal('training', FIRST, updates, SPEC, strategy);
 }
 
@@ -80,6 +81,14 @@ test('a clipped update is scaled to the bound as a whole, and said to be', () =>
   assert.equal(moved(mixed, { clipFactor: 1 }), (0.01 + 0.02 + 0.03 + 0.04 + 2 * middle - 2 * middle) / 8);
   assert.equal(moved(mixed, { clipNorm: 0.02 * size }), (0.01 + 5 * 0.02 - 2 * 0.02) / 8);
   assert.ok(after(mixed, {}).taken.every(({ wasClipped }) => !wasClipped));
+});
+
+test('as they come, our strategies take nothing as longer than three times the median, and textbook ones anything', () => {
+  const usual = createStrategy('qqr', {}).guard;
+  assert.equal(moved(mixed, usual), -0.0075); // (0.21 − 2 · 3 · 0.045) / 8
+  assert.equal(moved(honest, usual), 0.035, 'honest changes are not touched');
+  assert.equal(createStrategy('lean', {}).guard.clipFactor, 3);
+  assert.equal(createStrategy('fedavg', {}).guard.clipFactor, 0);
 });
 
 test('a prototype is no longer than an embedding can be, and no board has more than its share of a class', () => {

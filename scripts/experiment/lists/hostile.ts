@@ -7,8 +7,9 @@ const SHARE = 0.25;
 type Kind = NonNullable<TrialOptions['hostile']>['kind'];
 
 const GUARDS: readonly Series[] = [
-  { label: 'mean', strategy: 'qqr', settings: {} },
-  { label: 'mean, clipped', strategy: 'qqr', settings: { clipFactor: 1, maxShare: 0.1 } },
+  { label: 'mean', strategy: 'qqr', settings: { clipFactor: 0 } },
+  { label: 'as it comes', strategy: 'qqr', settings: {} },
+  { label: 'clipped closely', strategy: 'qqr', settings: { clipFactor: 1, maxShare: 0.1 } },
   { label: 'trimmed mean', strategy: 'qqr', settings: { robust: 'trimmed-mean', trim: 0.3 } },
   { label: 'median', strategy: 'qqr', settings: { robust: 'median' } },
 ];
