@@ -10,8 +10,8 @@ const GUARDS: readonly Series[] = [
   { label: 'mean', strategy: 'qqr', settings: { clipFactor: 0 } },
   { label: 'as it comes', strategy: 'qqr', settings: {} },
   { label: 'clipped closely', strategy: 'qqr', settings: { clipFactor: 1, maxShare: 0.1 } },
-  { label: 'trimmed mean', strategy: 'qqr', settings: { robust: 'trimmed-mean', trim: 0.3 } },
-  { label: 'median', strategy: 'qqr', settings: { robust: 'median' } },
+  { label: 'trimmed mean', strategy: 'qqr', settings: { robust: 'trimmed-mean', trim: 0.3, clipFactor: 0 } },
+  { label: 'median', strategy: 'qqr', settings: { robust: 'median', clipFactor: 0 } },
 ];
 
 function kinds({ isQuick }: ListContext): readonly (readonly [name: string, kind: Kind | null])[] {
