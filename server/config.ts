@@ -156,6 +156,11 @@ export const serverConfigSchema = z.strictObject({
       late: z.enum(['refuse', 'weigh']).default('refuse'),
       lateRounds: count(MAX_LATE_ROUNDS).default(2),
       lateExponent: z.number().min(0).max(10).default(0.5),
+      keepRounds: z
+        .number()
+        .int()
+        .refine((rounds) => rounds === 0 || (rounds >= 1000 && rounds <= 1e9), 'takes 0 (all), or 1000 and more')
+        .default(100_000),
     })
     .prefault({}),
   strategy: strategy.prefault({}),

@@ -91,7 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const embedded = embeddedOptionsFrom(config);
     const http = await httpSettingsFrom(config.http);
     await makeFolder(config.stateDir);
-    const store = openSqliteStore(storePath(config.stateDir), spec, config.durability);
+    const store = openSqliteStore(storePath(config.stateDir), spec, config.durability, config.rounds.keepRounds);
     undo.push(() => store.dispose());
     await writeModelFile(config.stateDir, {
       spec,

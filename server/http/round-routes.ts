@@ -66,6 +66,7 @@ const rejectionsSchema = z
   .openapi('Rejections');
 
 const MAX_REJECTION_ROUNDS = 10_000;
+const FORGOTTEN = 'only its line and its points in curves are left (rounds.keepRounds)';
 
 export function addRoundRoutes(app: OpenAPIHono, window: FleetWindow): void {
   const { view, history, deadlineMs } = window;
@@ -98,6 +99,7 @@ export function addRoundRoutes(app: OpenAPIHono, window: FleetWindow): void {
   jsonRoute(app, { ...one, problems: ['not-found'], schema: roundSchema }, ({ round }) => {
     const found = history.round(round);
     if (found === null) return problem('not-found', 'no such round has closed');
+    if (found.record === null) return problem('not-found', `round ${round} was forgotten: ${FORGOTTEN}`);
     const { modalities, evaluation } = found.record;
     const updates = history.updates(round).map((update) => namedUpdate(update, window));
     const rejections = history.rejections(round, round)[0]?.reasons ?? {};

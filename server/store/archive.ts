@@ -49,10 +49,7 @@ export function readArchivedRound(path: string, round: number | 'last'): Archive
         'SELECT round, body FROM records WHERE round = coalesce(?, (SELECT max(round) FROM records))',
       )
       .get(round === 'last' ? null : round);
-    if (row === undefined) {
-      const message = round === 'last' ? 'no round has closed yet' : `round ${round} has not closed`;
-      throw new AppError('input-missing', message, { where: path });
-    }
+    if (row === undefined) throw noSuchRound(db, path, round);
     const rejections = db
       .prepare<[number], { reason: string; count: number }>('SELECT reason, count FROM rejections WHERE round = ?')
       .all(row.round);
@@ -73,6 +70,14 @@ export function readArchivedRound(path: string, round: number | 'last'): Archive
         : [],
     };
   });
+}
+
+function noSuchRound(db: Database.Database, path: string, round: number | 'last'): AppError {
+  if (round === 'last') return new AppError('input-missing', 'no round has closed yet', { where: path });
+  const oldest = db.prepare<[], number | null>('SELECT min(round) FROM records').pluck().get() ?? 0;
+  if (round >= oldest) return new AppError('input-missing', `round ${round} has not closed`, { where: path });
+  const hint = `The oldest that is remembered is ${oldest}; rounds.keepRounds says how many are. What is drawn over rounds stays.`;
+  return new AppError('input-missing', `round ${round} was forgotten`, { where: path, hint });
 }
 
 /** Every board that was ever counted, and every name that was refused, sorted. Errors as above. */

@@ -53,7 +53,8 @@ export interface History {
   totals(): { readonly rounds: number; readonly payloadBytes: number; readonly fp32Bytes: number };
   /** Newest first, those below `before`. */
   rounds(before: number, limit: number): readonly RoundFacts[];
-  round(round: number): { readonly facts: RoundFacts; readonly record: RoundRecord } | null;
+  /** Of one that is not remembered any more (`round-retention.ts`) only the facts are left. */
+  round(round: number): { readonly facts: RoundFacts; readonly record: RoundRecord | null } | null;
   /** Those that a closed round counted, late ones of earlier rounds included, sorted by device. */
   updates(round: number): readonly CountedUpdate[];
   /** Of one board, newest first, in rounds below `before`; looks back as far as reports are kept. */
@@ -117,7 +118,7 @@ export function openHistory(path: string): History {
     round: (round) =>
       within(() => {
         const [row, body] = [sql.facts.get(round), sql.body.get(round)];
-        return row === undefined || body === undefined ? null : { facts: factsOf(row), record: JSON.parse(body) };
+        return row === undefined ? null : { facts: factsOf(row), record: body === undefined ? null : JSON.parse(body) };
       }),
     updates: (round) => within(() => sql.updates.all({ taken: round }).map(updateOf)),
     updatesOf: (device, before, limit) =>

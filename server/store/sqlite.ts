@@ -2,9 +2,9 @@
  * RoundStore in one SQLite file, WAL. With durability `full` a receipt is only sent for what a power cut cannot take back;
  * `normal` is faster and safe against a crash of the process, which is enough for replays.
  * An update is written without waiting for the disk; `durable` then waits once for all that came meanwhile (`sync-log.ts`).
- * Invariant: `updates` holds one small row per key's round and device, for good; `payloads` what the open round took, and is empty
- * between rounds.
- * Only the newest `KEPT_GLOBALS` states are kept, all records are.
+ * Invariant: `updates` holds one small row per key's round and device, as long as its round is remembered; `payloads` what the open
+ * round took, and is empty between rounds.
+ * Only the newest `KEPT_GLOBALS` states are kept, and as many closed rounds as are asked for (`round-retention.ts`).
  */
 import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
@@ -14,8 +14,10 @@ import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
-import { REPORT_TABLES, reportTables } from './report-tables.ts';
+import { reportTables } from './report-tables.ts';
+import { roundRetention } from './round-retention.ts';
 import type { CountedBoard, RoundStore, StoredUpdate, UpdateKey } from './round-store.ts';
+import { migrate, SCHEMA_STEPS } from './schema.ts';
 import { syncLog } from './sync-log.ts';
 import { TAKEN } from './taken.ts';
 
@@ -27,70 +29,23 @@ const KEPT_GLOBALS = 3;
 const MAX_REFUSAL_ROWS = 512;
 const KEPT_REFUSAL_ROUNDS = 100;
 
-/** Each once, in order; the file's `user_version` counts those taken. What is here stays as it is: files in use begin in between. */
-const STEPS = [
-  `
-  CREATE TABLE identity (shape_hash INTEGER NOT NULL);
-  CREATE TABLE globals (
-    generation INTEGER PRIMARY KEY, version INTEGER NOT NULL, params BLOB NOT NULL, averaged BLOB NOT NULL,
-    prototype_values BLOB NOT NULL, prototype_weight BLOB NOT NULL, mean BLOB, std BLOB
-  );
-  CREATE TABLE open_round (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), round INTEGER NOT NULL, body TEXT NOT NULL);
-  CREATE TABLE updates (
-    round INTEGER NOT NULL, device TEXT NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, payload BLOB,
-    PRIMARY KEY (round, device)
-  ) WITHOUT ROWID;
-  CREATE TABLE rejections (
-    round INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (round, reason)
-  ) WITHOUT ROWID;
-  CREATE TABLE records (round INTEGER PRIMARY KEY, body TEXT NOT NULL);
-  CREATE TABLE devices (device TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
-  `,
-  `
-  ALTER TABLE globals ADD COLUMN first_moment BLOB;
-  ALTER TABLE globals ADD COLUMN second_moment BLOB;
-  ALTER TABLE globals ADD COLUMN moment_steps TEXT;
-  `,
-  'ALTER TABLE globals ADD COLUMN temperature REAL NOT NULL DEFAULT 1;',
-  `
-  CREATE TABLE refusals (
-    round INTEGER NOT NULL, device TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (round, device, reason)
-  ) WITHOUT ROWID;
-  ALTER TABLE devices ADD COLUMN last_round INTEGER;
-  ALTER TABLE devices ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE devices ADD COLUMN clipped INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE devices ADD COLUMN last_norm REAL;
-  ALTER TABLE updates ADD COLUMN taken_in INTEGER;
-  CREATE INDEX late_updates ON updates (taken_in) WHERE taken_in IS NOT NULL;
-  `,
-  REPORT_TABLES,
-  // Apart, because a payload that is taken out of a row leaves its page as empty as it was full: 500 bytes a row for good, not 25.
-  `
-  CREATE TABLE payloads (round INTEGER NOT NULL, device TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (round, device));
-  INSERT INTO payloads SELECT round, device, payload FROM updates WHERE payload IS NOT NULL;
-  CREATE TABLE compact (
-    round INTEGER NOT NULL, device TEXT NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, taken_in INTEGER,
-    PRIMARY KEY (round, device)
-  ) WITHOUT ROWID;
-  INSERT INTO compact SELECT round, device, seq, bytes, taken_in FROM updates;
-  DROP TABLE updates;
-  ALTER TABLE compact RENAME TO updates;
-  CREATE INDEX late_updates ON updates (taken_in) WHERE taken_in IS NOT NULL;
-  `,
-];
-
 /**
  * Opens or creates the store of one fleet.
  * @param path a file in an existing folder
+ * @param keepRounds closed rounds to remember, at least `MAX_LATE_ROUNDS`; 0 = all
  * @throws AppError `storage-failed`, or `shape-mismatch` when the file belongs to another model
  */
-export function openSqliteStore(path: string, spec: ModelSpec, durability: Durability = 'full'): RoundStore {
+export function openSqliteStore(
+  path: string,
+  spec: ModelSpec,
+  durability: Durability = 'full',
+  keepRounds = 0,
+): RoundStore {
   const db = guarded(path, () => opened(path, durability));
   try {
     guarded(path, () => migrate(db));
     guarded(path, () => identify(db, path, shapeHash(spec)));
-    return storeOver(db, path, spec, durability);
+    return storeOver(db, path, spec, { durability, keepRounds });
   } catch (error) {
     db.close();
     throw error;
@@ -105,16 +60,6 @@ function opened(path: string, durability: Durability): Database.Database {
   return db;
 }
 
-function migrate(db: Database.Database): void {
-  const version = Number(db.pragma('user_version', { simple: true }));
-  if (version === STEPS.length) return;
-  if (version > STEPS.length) throw new Error(`schema version ${version}, this program knows ${STEPS.length}`);
-  db.transaction(() => {
-    for (const step of STEPS.slice(version)) db.exec(step);
-    db.pragma(`user_version = ${STEPS.length}`);
-  })();
-}
-
 function identify(db: Database.Database, path: string, hash: number): void {
   const known = db.prepare<[], { shape_hash: number }>('SELECT shape_hash FROM identity').get();
   if (known === undefined) db.prepare('INSERT INTO identity VALUES (?)').run(hash);
@@ -126,9 +71,15 @@ function identify(db: Database.Database, path: string, hash: number): void {
   }
 }
 
-function storeOver(db: Database.Database, path: string, spec: ModelSpec, durability: Durability): RoundStore {
+function storeOver(
+  db: Database.Database,
+  path: string,
+  spec: ModelSpec,
+  { durability, keepRounds }: { readonly durability: Durability; readonly keepRounds: number },
+): RoundStore {
   const sql = statements(db);
   const reports = reportTables(db);
+  const retention = roundRetention(db, keepRounds);
   const within = <T>(action: () => T): T => guarded(path, action);
   db.pragma('synchronous = normal');
   const inTransaction = (action: () => void): void =>
@@ -173,6 +124,7 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec, durabil
         sql.dropRefusals.run(record.round - KEPT_REFUSAL_ROUNDS);
         for (const board of boards) setDevice(sql, record.round, board);
         reports.write(closed);
+        retention.forget(record.round);
       }),
     forget(device) {
       let isKnown = false;
@@ -182,7 +134,7 @@ function storeOver(db: Database.Database, path: string, spec: ModelSpec, durabil
       });
       return isKnown;
     },
-    probe: () => within(() => void db.pragma(`user_version = ${STEPS.length}`)),
+    probe: () => within(() => void db.pragma(`user_version = ${SCHEMA_STEPS.length}`)),
     lastRecord: () => within(() => mapped(sql.lastRecord.get(), (row) => JSON.parse(row.body) as RoundRecord)),
     counted: (round) => within(() => sql.counted.all({ taken: round })),
     devices: () => within(() => sql.devices.all().map((row) => row.device)),

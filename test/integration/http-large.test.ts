@@ -36,12 +36,18 @@ function recordOf(round: number, devices: readonly string[]): RoundRecord {
 }
 
 /** A store with these many boards and rounds behind a real server; nothing is conducted, the test tells the watch what happens. */
-async function shownFleet(t: TestContext, boards: number, rounds: number, fill?: (path: string) => void) {
+async function shownFleet(
+  t: TestContext,
+  boards: number,
+  rounds: number,
+  fill?: (path: string) => void,
+  keepRounds = 0,
+) {
   const folder = mkdtempSync(join(tmpdir(), 'qqr-shown-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'rounds.sqlite');
   fill?.(path);
-  const store = openSqliteStore(path, TINY_SPEC, 'normal');
+  const store = openSqliteStore(path, TINY_SPEC, 'normal', keepRounds);
   const names = Array.from({ length: boards }, (_, i) => `board-${String(i).padStart(4, '0')}`);
   const global = { ...firstGlobal(TINY_SPEC, 1), version: rounds };
   for (let round = 0; round < rounds; round++) {
@@ -258,4 +264,21 @@ test('not ready without the link or the store, alive all the same', LIMIT, async
   store.dispose();
   assert.deepEqual(await ready(), [503, 'storage-failed']);
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
+});
+
+test('a round that was forgotten is told as such, and stays in the list and in curves', LIMIT, async (t) => {
+  const { url } = await shownFleet(t, 2, 130, undefined, 100);
+  const told = async (round: number) =>
+    (await (await fetch(`${url}/api/v1/rounds/${round}`)).json()) as Record<string, unknown>;
+  const problem = await told(3);
+  assert.deepEqual([problem['status'], problem['code']], [404, 'not-found']);
+  assert.match(String(problem['detail']), /^round 3 was forgotten: .*rounds\.keepRounds/);
+  assert.equal((await told(130))['detail'], 'no such round has closed');
+  const kept = await getJson<{ updates: unknown[] }>(`${url}/api/v1/rounds/30`);
+  assert.equal(kept.updates.length, 2);
+  const { rounds } = await getJson<{ rounds: { round: number }[] }>(`${url}/api/v1/rounds?before=4`);
+  assert.deepEqual(
+    rounds.map(({ round }) => round),
+    [3, 2, 1, 0],
+  );
 });

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 import { shapeHash } from '../../core/model/spec.ts';
+import { MAX_LATE_ROUNDS } from '../../core/wire/limits.ts';
 import type { FleetState } from '../../server/fleet-state.ts';
 import { firstGlobal } from '../../server/next-global.ts';
 import type { RoundRecord } from '../../server/record.ts';
@@ -215,7 +216,7 @@ test('a flood of names fills no more than its rows, is still counted, and is for
   assert.deepEqual(store.rejections(0), { malformed: 600 });
 });
 
-test('only the newest states are kept, all records are', (t) => {
+test('only the newest states are kept, all records are unless asked otherwise', (t) => {
   const path = temporaryPath(t);
   const store = open(t, path);
   store.begin(globalOf(0, false));
@@ -352,4 +353,76 @@ test('what stays of an update is small, also of one that came with a large paylo
   ]);
   assert.equal(carried.accept({ round: 9, device: 'late', seq: 6 }, Uint8Array.of(4), 10), 'duplicate');
   assert.equal(carried.counted(9).length, 300);
+});
+
+test('the oldest closed rounds are forgotten, few enough at a time, and the file keeps its size', (t) => {
+  const path = temporaryPath(t);
+  const names = Array.from({ length: 40 }, (_, i) => `board-${i}`);
+  let store = openSqliteStore(path, TINY_SPEC, 'normal');
+  t.after(() => store.dispose());
+  store.begin(globalOf(0, true));
+  const play = (from: number, to: number) => {
+    for (let round = from; round < to; round++) {
+      store.open({ ...ROUND, kind: 'training', round, asked: names });
+      for (const device of names) store.accept({ round, device, seq: round }, Uint8Array.of(1));
+      if (round > 0) store.accept({ round: round - 1, device: 'late', seq: round }, Uint8Array.of(1), round);
+      store.reject('late', 'late');
+      const record = { ...recordOf(round), devices: names };
+      store.close({ record, global: globalOf(round, true), boards: [] });
+    }
+  };
+  play(0, 700);
+  assert.equal(readArchivedRound(path, 0).updates.length, 40, 'all are kept unless asked otherwise');
+  store.dispose();
+
+  store = openSqliteStore(path, TINY_SPEC, 'normal', 120);
+  play(700, 701);
+  const oldest = () => {
+    let round = 0;
+    while (store.counted(round).length === 0) round++;
+    return round;
+  };
+  assert.ok(oldest() > 200 && oldest() < 300, `one close has forgotten ${oldest()} rounds`);
+  play(701, 703);
+  assert.equal(oldest(), 583);
+  const bytes = () => {
+    const db = new Database(path, { readonly: true });
+    const pages = Number(db.pragma('page_count', { simple: true }));
+    db.close();
+    return 4096 * pages;
+  };
+  const before = bytes();
+  play(703, 1000);
+  assert.equal(oldest(), 880);
+  assert.ok(bytes() === before, `${before} bytes, then ${bytes()}`);
+  assert.deepEqual([store.rejections(879), store.rejections(880)], [{}, { late: 1 }]);
+
+  assert.throws(() => readArchivedRound(path, 3), {
+    code: 'input-missing',
+    message: 'round 3 was forgotten',
+    hint: /keepRounds/,
+  });
+  assert.throws(() => readArchivedRound(path, 1000), { message: 'round 1000 has not closed' });
+  assert.equal(readArchivedRound(path, 880).updates.length, 41);
+  const history = openHistory(path);
+  t.after(() => history.dispose());
+  assert.deepEqual([history.round(3)?.facts.boards, history.round(3)?.record, history.round(1000)], [40, null, null]);
+  assert.equal(history.totals().rounds, 1000);
+  assert.equal(history.boards().find(({ device }) => device === 'board-7')?.counted, 1000);
+});
+
+test('what may still come late is known, however few rounds are to be remembered', (t) => {
+  const store = openSqliteStore(temporaryPath(t), TINY_SPEC, 'normal', 1);
+  t.after(() => store.dispose());
+  store.begin(globalOf(0, true));
+  for (let round = 0; round < 150; round++) {
+    store.open({ ...ROUND, kind: 'training', round });
+    store.accept({ round, device: 'a', seq: round }, Uint8Array.of(1));
+    if (round === 149) {
+      const late = round - MAX_LATE_ROUNDS;
+      assert.equal(store.accept({ round: late, device: 'a', seq: late }, Uint8Array.of(1), round), 'duplicate');
+      assert.equal(store.isCounted({ round: late - 1, device: 'a', seq: late - 1 }), false);
+    }
+    store.close({ record: recordOf(round), global: globalOf(round, true), boards: [] });
+  }
 });
