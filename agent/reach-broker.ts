@@ -20,7 +20,7 @@ export async function reachBroker({ url, ...files }: LinkFiles & { readonly url:
   const { socket, explain } = await openBrokerSocket({ url, files, secrets }, limits);
   try {
     if (!(socket instanceof TLSSocket)) return `${url} accepts connections`;
-    if (await hangsUp(socket)) throw explain(socket.errored, false);
+    if (await hangsUp(socket)) throw explain(null, false);
     return `${url} accepts ${files.cert === undefined ? 'connections' : "this board's certificate"} with ${socket.getProtocol()}`;
   } finally {
     socket.destroy();

@@ -22,7 +22,10 @@ export interface BrokerAddress {
 
 export interface BrokerSocket {
   readonly socket: Socket;
-  /** Explains what ended the socket; the cause may be null. @param hasAnswered the broker had said something in MQTT before */
+  /**
+   * Explains what ended the socket. TLS tells an alert without making it the socket's `errored`, so the first error is remembered here.
+   * @param cause null: the first error of the socket, if there was one @param hasAnswered the broker had said something in MQTT before
+   */
   explain(cause: unknown, hasAnswered: boolean): AppError;
 }
 
@@ -52,6 +55,10 @@ export async function openBrokerSocket(
   try {
     socket = isTls ? dialTls(address) : connectTcp(placeOf(url, PLAIN_PORT));
     const dialled = socket;
+    let firstError: unknown = null;
+    dialled.on('error', (error) => {
+      firstError ??= error; // an alert may come as soon as the handshake is over for this side, before anybody else listens
+    });
     clock.sleep(timeoutMs, over.signal).then(
       () => void dialled.destroy(late),
       () => undefined,
@@ -61,7 +68,8 @@ export async function openBrokerSocket(
     const isAlerted = isTls ? () => false : watchForAlert(dialled);
     return {
       socket: dialled,
-      explain(cause, hasAnswered) {
+      explain(of, hasAnswered) {
+        const cause = of ?? firstError;
         if (isAlerted()) return tlsPort('what answers there speaks TLS', url);
         const failure = isTls ? tlsFailure(cause, context()) : null;
         if (failure !== null) return failure;

@@ -154,7 +154,7 @@ async function open(options: MqttOptions, shared: Shared, signal: AbortSignal): 
   const { socket, explain } = await openBrokerSocket({ url, files, secrets }, { timeoutMs, clock, signal });
   if (signal.aborted || socket.destroyed) {
     socket.destroy(); // it has closed before mqtt.js could hear of it
-    throw signal.aborted ? signal.reason : explain(socket.errored, false);
+    throw signal.aborted ? signal.reason : explain(null, false);
   }
   shared.meter.watch(socket);
   const client = new MqttClient(() => socket, mqttJsOptions(options, secrets.password ?? options.password, timeoutMs));

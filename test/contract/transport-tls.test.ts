@@ -13,9 +13,11 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
+import { reachBroker } from '../../agent/reach-broker.ts';
 import { systemClock } from '../../core/base/clock.ts';
 import { AppError, describeError } from '../../core/base/errors.ts';
 import { type Log, silentLog } from '../../core/base/log.ts';
+import type { LinkFiles } from '../../core/link/link-files.ts';
 import { createMqttTransport, type MqttOptions } from '../../core/link/mqtt.ts';
 import { createTestAuthority, type Issued, type TestAuthority } from '../fixtures/certificates.ts';
 import { accepts, freePort } from '../fixtures/tcp-port.ts';
@@ -240,16 +242,26 @@ const REFUSING: readonly Refusing[] = [
   },
 ];
 
+/** What the link says, which the doctor, who never speaks MQTT, has to say as well. */
+async function refusalOf(t: TestContext, url: string, files: LinkFiles): Promise<AppError> {
+  const error = await startError(t, link(url, { files }));
+  await assert.rejects(reachBroker({ url, ...files }), ({ code, message }: AppError) => {
+    assert.deepEqual([code, message], [error.code, error.message]);
+    return true;
+  });
+  return error;
+}
+
 for (const { name, skip, saysWhy, open } of REFUSING) {
   describe(`a broker that refuses this program: ${name}`, { skip }, () => {
     test('no certificate', LIMIT, async (t) => {
-      const error = await startError(t, link(await open(t), { files: { ca: fleet.ca } }));
+      const error = await refusalOf(t, await open(t), { ca: fleet.ca });
       assertSays(error, 'link-untrusted', /wants a certificate/, /Set 'cert' and 'key'/);
     });
 
     test('a certificate of another CA', LIMIT, async (t) => {
       const { cert, key } = await foreign.issue({ name: 'pi-1', file: 'foreign-pi' });
-      const error = await startError(t, link(await open(t), { files: { ca: fleet.ca, cert, key } }));
+      const error = await refusalOf(t, await open(t), { ca: fleet.ca, cert, key });
       if (saysWhy)
         assertSays(error, 'link-untrusted', /refuses .*foreign-pi\.crt \(pi-1\): it does not know/, /Foreign CA/);
       else assertSays(error, 'link-unavailable', /may refuse .*foreign-pi\.crt \(pi-1, signed by Foreign CA\)/);
@@ -257,14 +269,14 @@ for (const { name, skip, saysWhy, open } of REFUSING) {
 
     test('an expired certificate', LIMIT, async (t) => {
       const { cert, key } = await fleet.issue({ name: 'pi-old', fromDays: -30, untilDays: -1 });
-      const error = await startError(t, link(await open(t), { files: { ca: fleet.ca, cert, key } }));
+      const error = await refusalOf(t, await open(t), { ca: fleet.ca, cert, key });
       assertSays(error, 'link-untrusted', /pi-old\.crt/, /expired/, /Renew it/);
       if (saysWhy) assertSays(error, 'link-untrusted', /takes it for expired; it is valid until \d{4}-/);
     });
 
     test('a certificate that is not yet valid by its clock', LIMIT, async (t) => {
       const { cert, key } = await fleet.issue({ name: 'pi-early', fromDays: 2 });
-      const error = await startError(t, link(await open(t), { files: { ca: fleet.ca, cert, key } }));
+      const error = await refusalOf(t, await open(t), { ca: fleet.ca, cert, key });
       if (saysWhy) assertSays(error, 'link-untrusted', /pi-early\.crt/, /valid from \d{4}-/, /the broker's clock/);
       else assertSays(error, 'link-unavailable', /may refuse .*pi-early\.crt/);
     });
@@ -272,7 +284,7 @@ for (const { name, skip, saysWhy, open } of REFUSING) {
     test('a revoked certificate', LIMIT, async (t) => {
       const lost = await fleet.issue({ name: 'pi-lost' });
       const url = await open(t, await fleet.revoke(lost));
-      const error = await startError(t, link(url, { files: { ca: fleet.ca, cert: lost.cert, key: lost.key } }));
+      const error = await refusalOf(t, url, { ca: fleet.ca, cert: lost.cert, key: lost.key });
       if (saysWhy) assertSays(error, 'link-untrusted', /pi-lost\.crt/, /list of revoked/);
       else assertSays(error, 'link-unavailable', /may refuse .*pi-lost\.crt/);
       const good = link(url);
