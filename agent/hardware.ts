@@ -10,7 +10,7 @@ import { simulatedI2c } from './hw/i2c-sim.ts';
 import type { RecordedMotion } from './hw/sim/motion.ts';
 import { recordedMotion, syntheticMotion } from './hw/sim/motion.ts';
 import { SIMULATED_CHIPS } from './hw/sim/registry.ts';
-import type { SimulatedChip } from './hw/sim/simulated-chip.ts';
+import type { MotionSource, SimulatedChip } from './hw/sim/simulated-chip.ts';
 import { noFaults } from './hw/sim/surroundings.ts';
 import { createWires, type SimulatedWires } from './hw/sim/wires.ts';
 import type { ConfiguredChip } from './sensors/board-chips.ts';
@@ -25,16 +25,16 @@ export function kernelHardware(gpioChip: string | undefined): Hardware {
   return { openBus: linuxI2c(), gpio: linuxGpio(gpioChip === undefined ? {} : { chip: gpioChip }) };
 }
 
-/** A board with these chips, moved by a recording, or by a synthetic walk without one. Until the signal aborts. */
+/** A board with these chips, moved by a recording, as `moved` says, or by a synthetic walk. Until the signal aborts. */
 export async function simulatedHardware(
   chips: readonly ConfiguredChip[],
-  recording: RecordedMotion | null,
+  moved: RecordedMotion | MotionSource | null,
   signal: AbortSignal,
   clock: Clock = systemClock,
 ): Promise<Hardware & { readonly buses: ReadonlyMap<number, SimulatedWires> }> {
   const startMs = clock.nowMs();
   const nowUs = () => (clock.nowMs() - startMs) * 1000;
-  const motion = recording === null ? syntheticMotion() : recordedMotion(recording, 'loop');
+  const motion = typeof moved === 'function' ? moved : moved ? recordedMotion(moved, 'loop') : syntheticMotion();
   const gpio = createSimulatedGpio();
   const buses = new Map<number, SimulatedWires>();
   for (const bus of new Set(chips.map((chip) => chip.bus))) {

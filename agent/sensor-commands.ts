@@ -14,6 +14,8 @@ import { writeRecording } from '../core/trace/csv-writer.ts';
 import { fromZero, gatherRecording } from '../core/trace/gather-recording.ts';
 import { type AgentConfig, parseAgentConfig, readAgentSettings } from './config.ts';
 import { type Hardware, kernelHardware, simulatedHardware } from './hardware.ts';
+import { laidMotion } from './hw/sim/motion.ts';
+import type { MotionSource } from './hw/sim/simulated-chip.ts';
 import { checkedLabel } from './labels/label-desk.ts';
 import { isAgentListening } from './labels/label-socket.ts';
 import { agentStorePath } from './main.ts';
@@ -63,7 +65,7 @@ export function addCalibrateCommand(agent: Command): void {
     .command('calibrate')
     .description('Measure the bias of a gyroscope at rest, and bias and scale of an accelerometer in six poses.')
     .requiredOption('--config <file>', 'settings with the [[sensors]] to calibrate (TOML)')
-    .option('--sim', 'simulated chips instead of the real ones')
+    .option('--sim', 'simulated chips instead of the real ones; each Enter turns their board')
     .addHelpText(
       'after',
       '\nExample:\n  sudo systemctl stop qqr-agent; qqr agent calibrate --config /etc/qqr/agent.toml',
@@ -92,7 +94,7 @@ async function recordSensors({ out, seconds, label, subject, sim }: RecordLine, 
   await refuseFolderless(out);
   const ignoreInterrupt = onInterrupt(end);
   const { nowUs } = await openBoardClock(null, null);
-  const board = await openBoard(config, nowUs, sim ?? false, ending.signal);
+  const board = await openBoard(config, nowUs, sim ? null : false, ending.signal);
   try {
     const random = createRng(config.device).next;
     const sensor = createImuSensor({
@@ -167,7 +169,8 @@ async function calibrate({ config: path, sim }: { config: string; sim?: boolean 
   const config = await readConfig(path);
   const ending = new AbortController();
   const { nowUs } = await openBoardClock(null, null);
-  const board = await openBoard(config, nowUs, sim ?? false, ending.signal);
+  const hand = sim ? laidMotion() : null;
+  const board = await openBoard(config, nowUs, hand?.motion ?? false, ending.signal);
   const keys = createInterface({ input: process.stdin, output: process.stderr });
   let hasEnded = false;
   keys.once('close', () => {
@@ -179,6 +182,7 @@ async function calibrate({ config: path, sim }: { config: string; sim?: boolean 
       if (hasEnded)
         throw new AppError('usage', 'the input ended before the calibration did', { hint: 'run it in a terminal' });
       await Promise.race([keys.question(`${text}\n  Enter when done: `), once(keys, 'close')]);
+      hand?.turn();
     },
   };
   try {
@@ -200,21 +204,22 @@ async function readConfig(path: string): Promise<AgentConfig> {
   return parseAgentConfig(await readAgentSettings(path), path);
 }
 
-/** The chips of the settings, not started. */
+/** The chips of the settings, not started. @param simulated what moves the simulated board, null: a walk; false: the real chips */
 async function openBoard(
   config: AgentConfig,
   nowUs: () => number,
-  isSimulated: boolean,
+  simulated: MotionSource | null | false,
   signal: AbortSignal,
 ): Promise<BoardChips> {
-  if (!isSimulated && (await isAgentListening(config.stateDir)))
+  if (simulated === false && (await isAgentListening(config.stateDir)))
     throw new AppError('state-in-use', 'an agent reads these sensors', {
       where: config.stateDir,
       hint: 'stop it first: sudo systemctl stop qqr-agent',
     });
-  const hardware: Hardware = isSimulated
-    ? await simulatedHardware(configuredChips(config.sensors), null, signal)
-    : kernelHardware(config.gpio.chip);
+  const hardware: Hardware =
+    simulated === false
+      ? kernelHardware(config.gpio.chip)
+      : await simulatedHardware(configuredChips(config.sensors), simulated, signal);
   return openBoardChips(config.sensors, {
     openBus: hardware.openBus,
     openGpio: async () => hardware.gpio,

@@ -13,6 +13,7 @@ import { parseAgentConfig } from '../../agent/config.ts';
 import { simulatedHardware } from '../../agent/hardware.ts';
 import { probe, probedText } from '../../agent/ops/probe.ts';
 import { configuredChips } from '../../agent/sensors/board-chips.ts';
+import { parseCalibrations } from '../../agent/sensors/calibration-file.ts';
 import { systemClock } from '../../core/base/clock.ts';
 import { type BoardFolder, createBoardFolder, NOT_RUN } from '../fixtures/board-in-a-folder.ts';
 import {
@@ -151,7 +152,16 @@ test('the guide works as written, from a simulated sensor to a board that learns
     assert.match(said, /agent\.toml: ok\n/);
     assert.ok(said.includes(next('text').text), said);
     assert.doesNotMatch(said, /FAIL/);
-    await run();
+  });
+
+  await chapter('calibrate', async () => {
+    assert.match(await run(), /^mpu6050@1:0x68: \{.*"gyr":\{"bias".*"acc":\{"bias"/m);
+    const kept = await readFile(join(board.root, 'var/lib/qqr-agent/calibration.json'), 'utf8');
+    const { scale } = parseCalibrations(kept, 'guide')['mpu6050@1:0x68']?.modalities['acc'] ?? {};
+    assert.ok(
+      scale?.every((value) => Math.abs(value - 1) < 0.01),
+      `${scale}`,
+    );
   });
 
   await chapter('start', async () => {

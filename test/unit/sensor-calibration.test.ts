@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { laidMotion } from '../../agent/hw/sim/motion.ts';
 import type { Motion } from '../../agent/hw/sim/simulated-chip.ts';
 import { calibrateChip } from '../../agent/sensors/calibrate.ts';
 import {
@@ -167,6 +168,30 @@ test('with a person who turns the board, clumsily: every step is taken once it i
   assert.ok(Math.abs((temperatureC ?? 0) - 31) < 1);
   assert.ok(told.filter((line) => line.includes('moved')).length === 2, told.join('\n'));
   assert.match(asked.at(-1) ?? '', /up: -y$/, 'only the last missing pose is asked for');
+});
+
+test('the board of --sim lies still, and is turned to its next side each time: nothing is asked twice', async () => {
+  for (const name of ['mpu6050', 'adxl345'] as const) {
+    const { motion, turn } = laidMotion();
+    const { board, clock } = await openSimulatedBoard({ names: [name], motion, rateHz: 100, seed: 'laid' });
+    const asked: string[] = [];
+    const { chip } = board.chips[0] as (typeof board.chips)[number];
+    const prompts = {
+      tell: () => undefined,
+      async ask(text: string) {
+        asked.push(text);
+        turn();
+      },
+    };
+    let isDone = false;
+    const result = calibrateChip({ chip, clock, signal: new AbortController().signal, prompts }).finally(() => {
+      isDone = true;
+    });
+    while (!isDone) await clock.advance(500);
+    const { modalities } = await result;
+    near(modalities['acc']?.scale ?? [], [1, 1, 1], 0.05);
+    assert.equal(asked.length, name === 'mpu6050' ? 7 : 6);
+  }
 });
 
 test('is stored per chip, and loaded again; others stay', async () => {

@@ -1,5 +1,5 @@
 /**
- * What moves a simulated board: a recording, or a synthetic walk for `--sim` without one.
+ * What moves a simulated board: a recording, a synthetic walk for `--sim` without one, or a hand that lays it on one side after the other.
  * A recording is not interpolated: a chip that samples faster than the recording sees steps, as the windows of a direct replay
  * would.
  * Invariant: pure functions of time; the same instant gives the same motion, whoever asks and however often.
@@ -87,4 +87,26 @@ export function syntheticMotion(): MotionSource {
       temperatureC,
     };
   };
+}
+
+/** Gravity, in the order in which the hand turns the board: each of its axes up and down. */
+const SIDES: readonly Vector[] = [
+  [0, 0, GRAVITY],
+  [0, 0, -GRAVITY],
+  [GRAVITY, 0, 0],
+  [-GRAVITY, 0, 0],
+  [0, GRAVITY, 0],
+  [0, -GRAVITY, 0],
+];
+
+/** A board that lies still, flat at first. `turn` lays it on its next side, from after the newest instant on that was asked about. */
+export function laidMotion(): { readonly motion: MotionSource; turn(): void } {
+  const turnsUs: number[] = [];
+  let newestUs = 0;
+  const motion: MotionSource = (tUs) => {
+    newestUs = Math.max(newestUs, tUs);
+    const turns = turnsUs.filter((turnUs) => turnUs < tUs).length;
+    return { acc: SIDES[turns % SIDES.length] as Vector, gyr: [0, 0, 0], mag: EARTH_FIELD, temperatureC: 25 };
+  };
+  return { motion, turn: () => void turnsUs.push(newestUs) };
 }
