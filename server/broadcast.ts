@@ -4,6 +4,7 @@
  * forgotten it), and never older after newer. Receipts are told once: a board that misses one sends again and gets another.
  */
 import type { Clock } from '../core/base/clock.ts';
+import { errorFields } from '../core/base/errors.ts';
 import type { Log } from '../core/base/log.ts';
 import { backoffMs } from '../core/base/retry.ts';
 import type { Transport } from '../core/link/transport.ts';
@@ -13,6 +14,8 @@ import type { Topics } from '../core/wire/topics.ts';
 import type { FleetState } from './fleet-state.ts';
 
 const RETRY = { baseMs: 200, capMs: 10_000 };
+/** So long nothing can be told before the log says so: a broker that restarts is back by then. */
+const MUTE_MS = 60_000;
 
 export interface Broadcast {
   /** Retained model and prototypes, made by `round`. Resolves when the broker has them; tries again until the signal aborts. */
@@ -49,14 +52,17 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     queue = result.catch(() => undefined);
     return result;
   };
+  const mute = createMuteWatch(clock, log);
   const publish = async (topic: string, payload: Uint8Array, retain: boolean, signal: AbortSignal) => {
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
       try {
-        return await unlessAborted(transport.publish(topic, payload, { qos: 1, retain }), signal);
+        await unlessAborted(transport.publish(topic, payload, { qos: 1, retain }), signal);
+        return mute.told();
       } catch (error) {
         signal.throwIfAborted();
         log.debug({ topic, attempt, error: String(error) }, 'publish failed, trying again');
+        mute.failed(topic, error);
         await clock.sleep(backoffMs(attempt, RETRY, random), signal);
       }
     }
@@ -86,6 +92,26 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
         if (time < timesAgain) return; // the link has come and gone since: the newest turn tells for all of them
         for (const [topic, payload] of retained) await publish(topic, payload, true, signal);
       });
+    },
+  };
+}
+
+/** Says once that the fleet has heard nothing for a minute, and once that it hears again. */
+function createMuteWatch(clock: Clock, log: Log) {
+  let sinceMs: number | null = null;
+  let isSaid = false;
+  const seconds = () => Math.round((clock.nowMs() - (sinceMs ?? 0)) / 1000);
+  return {
+    failed(topic: string, error: unknown): void {
+      sinceMs ??= clock.nowMs();
+      if (isSaid || clock.nowMs() - sinceMs < MUTE_MS) return;
+      isSaid = true;
+      log.warn({ seconds: seconds(), topic, ...errorFields(error) }, 'boards cannot be told anything');
+    },
+    told(): void {
+      if (isSaid) log.warn({ seconds: seconds() }, 'boards can be told again');
+      sinceMs = null;
+      isSaid = false;
     },
   };
 }

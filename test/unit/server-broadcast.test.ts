@@ -34,6 +34,7 @@ function scene() {
     },
   };
   const clock = createManualClock();
+  const warned: Record<string, unknown>[] = [];
   const random = () => 0.5;
   const broadcast = createBroadcast({
     transport,
@@ -41,12 +42,13 @@ function scene() {
     shapeHash: shapeHash(TINY_SPEC),
     clock,
     random,
-    log: silentLog,
+    log: { ...silentLog, warn: (fields, message) => void warned.push({ message, ...fields }) },
   });
   const stopping = new AbortController();
   return {
     link,
     sent,
+    warned,
     clock,
     broadcast,
     stopping,
@@ -87,6 +89,33 @@ test('a publish is tried again until the link is back, and nothing overtakes it'
   await clock.advance(10_000);
   await Promise.all([first, second]);
   assert.deepEqual(told(), [TOPICS.roundCurrent, TOPICS.roundClosed]);
+});
+
+test('a minute without a word to the fleet is said once, and once that it is over', async () => {
+  const { broadcast, warned, signal, link, clock } = scene();
+  link.isUp = false;
+  const first = broadcast.plan(planOf(1), signal);
+  await clock.advance(50_000);
+  link.isUp = true;
+  await clock.advance(10_000);
+  await first;
+  assert.deepEqual(warned, [], 'a broker was restarted');
+  link.isUp = false;
+  const waiting = [broadcast.plan(planOf(2), signal), broadcast.closed({ round: 1, accepted: [] }, signal)];
+  await clock.advance(600_000);
+  assert.deepEqual(
+    warned.map(({ message, topic, code }) => [message, topic, code]),
+    [['boards cannot be told anything', TOPICS.roundCurrent, 'link-unavailable']],
+  );
+  assert.ok(Number(warned[0]?.['seconds']) >= 60 && Number(warned[0]?.['seconds']) <= 70, `${warned[0]?.['seconds']}`);
+  link.isUp = true;
+  await clock.advance(10_000);
+  await Promise.all(waiting);
+  assert.deepEqual(
+    warned.map(({ message }) => message),
+    ['boards cannot be told anything', 'boards can be told again'],
+  );
+  assert.ok(Number(warned[1]?.['seconds']) >= 600, `${warned[1]?.['seconds']}`);
 });
 
 test('a stop ends what waits, also for a broker that does not answer', async () => {
