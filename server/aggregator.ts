@@ -15,6 +15,7 @@ import { decodeStatus } from '../core/wire/decode-downlink.ts';
 import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
+import { createCountedWarning } from './counted-warning.ts';
 import type { FleetState } from './fleet-state.ts';
 import { createFleetWatch, type FleetView } from './fleet-watch.ts';
 import { createGate } from './gate.ts';
@@ -127,7 +128,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
         watch.link(connected);
         if (connected) broadcast.again(signal).catch(() => undefined); // rejects only when stopping
       });
-      await transport.subscribe(topics.statusFilter, (message) => takeStatus(message, options, started));
+      const takeStatus = createStatusTaker(options, started, signal);
+      await transport.subscribe(topics.statusFilter, takeStatus);
       await transport.subscribe(topics.stateFilter, (message) => takeState(message, options, started));
       await transport.subscribe(topics.upFilter, (message) => intake.handle(message));
       const outcome = conduct(started);
@@ -153,25 +155,25 @@ function takeState(
   else if (boards.remember(device)) watch.told(device, state.value);
 }
 
-function takeStatus(
-  { topic, payload, retained }: Message,
-  { topics, log }: AggregatorOptions,
+/** Who cannot be understood, or has no place, could be anybody: of these a log has a line a minute. */
+function createStatusTaker(
+  { topics, clock, log }: AggregatorOptions,
   { roster, boards, watch, pulse }: Pick<RoundParts, 'roster' | 'watch' | 'pulse'> & { readonly boards: KnownBoards },
-): void {
-  if (payload.length === 0) return; // a forgotten board's
-  const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
-  if (!status.ok) {
-    log.warn({ topic, detail: status.detail }, 'status not understood');
-    return;
-  }
-  if (!boards.remember(status.value.device)) {
-    log.warn({ device: status.value.device }, 'status of one board too many');
-    return;
-  }
-  log.debug(status.value, 'board status');
-  roster.heard(status.value, retained);
-  watch.heard(status.value, retained);
-  pulse.beat();
+  signal: AbortSignal,
+): (message: Message) => void {
+  const warnUnread = createCountedWarning({ message: 'status not understood', clock, log, signal });
+  const warnTooMany = createCountedWarning({ message: 'status of one board too many', clock, log, signal });
+  return ({ topic, payload, retained }) => {
+    if (payload.length === 0) return; // a forgotten board's
+    const status = decodeStatus(payload, topics.deviceOf(topic) ?? '');
+    if (!status.ok) return warnUnread({ topic, detail: status.detail });
+    const { device } = status.value;
+    if (!boards.remember(device)) return warnTooMany({ device });
+    log.debug(status.value, 'board status');
+    roster.heard(status.value, retained);
+    watch.heard(status.value, retained);
+    pulse.beat();
+  };
 }
 
 function connectParts(
