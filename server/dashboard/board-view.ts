@@ -1,6 +1,6 @@
 /** One board: what is wrong with it in words, each sensor over the rounds, and its updates. */
 import type { BoardLine } from '../http/board-list.ts';
-import { type CountedUpdate, getJson } from './api.ts';
+import { type CountedUpdate, type FleetAnswer, getJson } from './api.ts';
 import { HISTORY } from './apply-event.ts';
 import { qualityText } from './board-row.ts';
 import { element, setAttribute, setText } from './element.ts';
@@ -8,6 +8,7 @@ import { agoText, bytesText, durationText, percentText } from './figure-text.ts'
 import type { FleetModel } from './fleet-model.ts';
 import { createPlot, type Plot } from './plot.ts';
 import { startReading } from './reading.ts';
+import { roundStanding } from './round-standing.ts';
 import { createTable, type Table } from './table.ts';
 import { modalityText, reasonText, troublesOf } from './trouble.ts';
 import type { View } from './view.ts';
@@ -35,7 +36,7 @@ export function createBoardView(model: FleetModel, device: string): View {
   });
   const show = () => {
     const board = model.boards().get(device);
-    setText(facts, board === undefined ? 'This board has not been heard of.' : factsOf(board));
+    setText(facts, board === undefined ? 'This board has not been heard of.' : factsOf(board, model.now().fleet));
     const found = board ? troublesOf(board, HISTORY, model.now().fleet.lastRound, Date.now()) : [];
     const lines = found.map(({ severity, text }) => element('li', { class: severity === 3 ? 'bad' : 'warn' }, text));
     troubles.replaceChildren(...lines);
@@ -75,13 +76,10 @@ export function createBoardView(model: FleetModel, device: string): View {
   };
 }
 
-function factsOf(board: BoardLine): string {
-  const answered = board.hasAnswered ? 'has answered' : board.isAsked ? 'is waited for' : 'is not asked';
+function factsOf(board: BoardLine, fleet: FleetAnswer): string {
   const parts = [
     `${board.state}, heard ${agoText(board.lastSeenMs, Date.now())}`,
-    board.lastRound === null
-      ? 'never counted'
-      : `last counted in round ${board.lastRound}; ${answered} in the open one`,
+    roundStanding(board, fleet),
     `${board.counted.toLocaleString('en')} updates, ${bytesText(board.bytes)}`,
     ...(board.backlog === null ? [] : [`${board.backlog.toLocaleString('en')} windows wait to be learned from`]),
   ];

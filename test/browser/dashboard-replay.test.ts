@@ -191,8 +191,9 @@ describe('the dashboard before boards that replay recordings', { skip: noBrowser
       `✕${LAME}: accelerometer missing for ${roundsOf(LAME, 0)} rounds`,
     ];
     assert.deepEqual(incidents.sort(), wanted.sort());
-    for (const { device, modalities } of devices) {
+    for (const { device, lastRound, modalities } of devices) {
       await goTo(page, `boards/${device}`);
+      assert.match(await text('.lead'), new RegExp(`last counted in round ${lastRound}; rounds are paused`));
       const { updates } = await ask<{ updates: Update[] }>(`devices/${device}?limit=100`);
       assert.deepEqual(
         await page.locator('.card .value').allTextContents(),

@@ -11,6 +11,7 @@ import {
   roundsAfter,
 } from '../../server/dashboard/apply-event.ts';
 import { distance, principalAxes } from '../../server/dashboard/principal-axes.ts';
+import { roundStanding } from '../../server/dashboard/round-standing.ts';
 import { byTrouble, troublesOf } from '../../server/dashboard/trouble.ts';
 import type { BoardLine, ModalityLine } from '../../server/http/board-list.ts';
 
@@ -110,4 +111,25 @@ test('the map keeps the distances of points that lie in a plane, and turns neith
   for (const [i, place] of places.entries()) assert.ok(distance(place, reversed[i] ?? []) < 1e-6);
   assert.deepEqual(principalAxes([]).places, []);
   assert.deepEqual(principalAxes([[1, 2]]), { places: [[0, 0]], explained: [0, 0] });
+});
+
+test('a board is said to be asked or not only while a round is open', () => {
+  const round = { round: 21, kind: 'training', openedMs: 0, deadlineMs: 0, asked: 1, counted: 0 };
+  const [answered, waiting, left] = [
+    board(),
+    board({ hasAnswered: false }),
+    board({ hasAnswered: false, isAsked: false }),
+  ];
+  const open = { round, isPaused: true }; // a pause lets the open one go on
+  assert.equal(roundStanding(answered, open), 'last counted in round 20; has answered in the open one');
+  assert.equal(roundStanding(waiting, open), 'last counted in round 20; is waited for in the open one');
+  assert.equal(roundStanding(left, open), 'last counted in round 20; is not asked in the open one');
+  for (const one of [answered, waiting, left]) {
+    assert.equal(roundStanding(one, { round: null, isPaused: true }), 'last counted in round 20; rounds are paused');
+    assert.equal(roundStanding(one, { round: null, isPaused: false }), 'last counted in round 20');
+  }
+  assert.equal(
+    roundStanding(board({ lastRound: null }), { round: null, isPaused: true }),
+    'never counted; rounds are paused',
+  );
 });
