@@ -3,6 +3,7 @@
  * Invariant: a round that was open when the process died is open for intake again before the first message is taken.
  */
 import type { Clock } from '../core/base/clock.ts';
+import { createCountedWarning } from '../core/base/counted-warning.ts';
 import { AppError } from '../core/base/errors.ts';
 import type { Lifecycle } from '../core/base/lifecycle.ts';
 import type { Log } from '../core/base/log.ts';
@@ -15,7 +16,6 @@ import { decodeStatus } from '../core/wire/decode-downlink.ts';
 import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import { createBroadcast } from './broadcast.ts';
-import { createCountedWarning } from './counted-warning.ts';
 import type { FleetState } from './fleet-state.ts';
 import { createFleetWatch, type FleetView } from './fleet-watch.ts';
 import { createGate } from './gate.ts';

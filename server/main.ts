@@ -191,7 +191,7 @@ async function openDoor(http: HttpSettings, parts: DoorParts, undo: (() => Promi
     probeStore: () => store.probe(),
   };
   const staticFiles = await createStaticFiles(DASHBOARD);
-  const door = createHttpServer(createApp({ window, settings: http, staticFiles, clock, log }), http);
+  const door = createHttpServer(createApp({ window, settings: http, staticFiles, clock, log }), http, { clock, log });
   undo.push(() => door.stop());
   await door.start(new AbortController().signal);
   return door;

@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import type { Clock } from '../../core/base/clock.ts';
+import { createCountedWarning } from '../../core/base/counted-warning.ts';
 import { AppError } from '../../core/base/errors.ts';
 import type { Lifecycle } from '../../core/base/lifecycle.ts';
+import type { Log } from '../../core/base/log.ts';
 import type { HttpSettings } from '../http-settings.ts';
 import type { App } from './app.ts';
 
@@ -18,8 +21,14 @@ export interface HttpServer extends Lifecycle {
   url(): string;
 }
 
-export function createHttpServer(app: App, { host, port }: HttpSettings): HttpServer {
+export interface HttpServerParts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function createHttpServer(app: App, { host, port }: HttpSettings, { clock, log }: HttpServerParts): HttpServer {
   let server: Server | null = null;
+  const stopping = new AbortController();
   return {
     url() {
       const address = server?.address() as AddressInfo | null | undefined;
@@ -42,8 +51,12 @@ export function createHttpServer(app: App, { host, port }: HttpSettings): HttpSe
           cause,
         });
       });
+      const message = 'a connection could not be accepted';
+      const warnFailed = createCountedWarning({ message, clock, log, signal: stopping.signal });
+      server.on('error', (error) => warnFailed({ where: `${host}:${port}`, error: error.message })); // file descriptors ran out
     },
     async stop() {
+      stopping.abort();
       app.streams.close();
       if (server === null) return;
       const closed = once(server, 'close');

@@ -162,6 +162,7 @@ function brokerFamilies({ brokerCounts }: FleetWindow): Family[] {
     level('stored_bytes', 'Bytes of all that it keeps.', 'bytes'),
     sum('dropped_messages', 'Messages dropped for a bound, once for each session that waited.', 'dropped'),
     sum('refused_connections', 'Connections above the bounds.', 'refusedConnections'),
+    sum('failed_accepts', 'Connections that the system could not hand over.', 'failedAccepts'),
     sum('failed_handshakes', 'TLS handshakes that failed.', 'failedHandshakes'),
     sum('refused_logins', 'Wrong passwords, foreign client ids, unknown users.', 'refusedLogins'),
     sum('denied_publishes', 'Messages that their sender may not publish.', 'deniedPublishes'),

@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '../../core/base/clock.ts';
+import { createCountedWarning } from '../../core/base/counted-warning.ts';
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
 import type { Origin } from './authenticate.ts';
@@ -66,8 +67,15 @@ export function createBoardListener(parts: ListenerParts): BoardListener {
       log.warn({ address: socket.remoteAddress, error: error.message }, 'TLS handshake failed');
     });
   }
+  const closing = new AbortController();
+  const message = 'a connection could not be accepted';
+  const warnFailed = createCountedWarning({ message, clock, log, signal: closing.signal });
+  const onFailedAccept = (error: Error) => {
+    counters.failedAccepts++;
+    warnFailed({ where: `${host}:${port}`, error: error.message });
+  };
   return {
-    listen: () => listening(server, host, port),
+    listen: () => listening(server, host, port, onFailedAccept),
     port() {
       const address = server.address();
       if (address === null || typeof address === 'string') throw new RangeError('not started');
@@ -78,6 +86,7 @@ export function createBoardListener(parts: ListenerParts): BoardListener {
       if (endAll) for (const socket of sockets) socket.destroy();
     },
     async close() {
+      closing.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve())); // also when it never listened
       for (const socket of sockets) socket.destroy();
       await closed;
@@ -115,9 +124,10 @@ function createAdmission(
   };
 }
 
-function listening(server: Server, host: string, port: number): Promise<void> {
+/** Resolves when it listens. What cannot be accepted afterwards, for want of file descriptors for example, is told to `onFailedAccept`. */
+function listening(server: Server, host: string, port: number, onFailedAccept: (error: Error) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
+    const fail = (cause: NodeJS.ErrnoException) => {
       reject(
         new AppError('link-unavailable', `cannot listen for boards: ${cause.code ?? cause.message}`, {
           where: `${host}:${port}`,
@@ -125,7 +135,11 @@ function listening(server: Server, host: string, port: number): Promise<void> {
           cause,
         }),
       );
+    };
+    server.once('error', fail);
+    server.listen(port, host, () => {
+      server.off('error', fail).on('error', onFailedAccept);
+      resolve();
     });
-    server.listen(port, host, resolve);
   });
 }

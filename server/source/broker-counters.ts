@@ -2,6 +2,8 @@
 export interface BrokerCounters {
   /** Connections above the bounds. */
   refusedConnections: number;
+  /** Connections that the system could not hand over, for want of file descriptors for example. */
+  failedAccepts: number;
   /** TLS handshakes that failed, with whatever reason. */
   failedHandshakes: number;
   /** Wrong passwords, client ids that are not the user's, unknown users. */
@@ -18,6 +20,7 @@ export interface BrokerCounters {
 export function createBrokerCounters(): BrokerCounters {
   return {
     refusedConnections: 0,
+    failedAccepts: 0,
     failedHandshakes: 0,
     refusedLogins: 0,
     deniedPublishes: 0,

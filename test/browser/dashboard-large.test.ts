@@ -209,7 +209,7 @@ async function shownFleet(t: TestContext) {
     { at: '/vendor/uplot.css', path: resolve('uplot/dist/uPlot.min.css') },
   ]);
   const app = createApp({ window, settings, staticFiles, clock: systemClock, log: silentLog });
-  const server = createHttpServer(app, settings);
+  const server = createHttpServer(app, settings, { clock: systemClock, log: silentLog });
   await server.start(new AbortController().signal);
   t.after(async () => {
     await server.stop();

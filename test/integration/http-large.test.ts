@@ -83,7 +83,7 @@ async function shownFleet(
     probeStore: () => store.probe(),
   };
   const app = createApp({ window, settings, staticFiles: (_, next) => next(), clock: systemClock, log: silentLog });
-  const server = createHttpServer(app, settings);
+  const server = createHttpServer(app, settings, { clock: systemClock, log: silentLog });
   await server.start(new AbortController().signal);
   t.after(async () => {
     await server.stop();

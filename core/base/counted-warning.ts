@@ -2,8 +2,8 @@
  * A warning that strangers could bring by the thousand: the first is logged at once, those of the next minute in one line with their
  * number. Invariant: at most one line a minute and one at the stop, whatever comes; of many the newest one's fields are shown.
  */
-import type { Clock } from '../core/base/clock.ts';
-import type { Log } from '../core/base/log.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
 
 const MINUTE_MS = 60_000;
 
