@@ -37,6 +37,7 @@ export function createLabelSocket(path: string, desk: LabelDesk): Lifecycle {
           reject(new AppError('storage-failed', 'the socket for labels cannot be made', { where: path, cause }));
         listening.once('error', onError).listen(path, resolve);
       });
+      listening.on('error', () => undefined); // one that could not be accepted: `qqr label` says that nobody answers
       await chmod(path, 0o660);
     },
     async stop() {

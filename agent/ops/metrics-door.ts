@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { systemClock } from '../../core/base/clock.ts';
+import { createCountedWarning } from '../../core/base/counted-warning.ts';
 import { AppError } from '../../core/base/errors.ts';
 import type { Lifecycle } from '../../core/base/lifecycle.ts';
 import type { Log } from '../../core/base/log.ts';
@@ -16,10 +18,11 @@ const BOUNDS = { maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 15
 const MAX_CONNECTIONS = 16;
 
 /** @param listen `HOST:PORT`, port 0 = any that is free @throws AppError `link-unavailable` from `start` */
-export function createMetricsDoor(listen: string, metrics: BoardMetrics, log: Log): MetricsDoor {
+export function createMetricsDoor(listen: string, metrics: BoardMetrics, log: Log, clock = systemClock): MetricsDoor {
   const at = listen.lastIndexOf(':');
   const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   let server: Server | null = null;
+  const stopping = new AbortController();
   const url = () => {
     const address = server?.address() as AddressInfo | null | undefined;
     if (!address) throw new AppError('internal', 'the metrics are not served yet');
@@ -39,10 +42,14 @@ export function createMetricsDoor(listen: string, metrics: BoardMetrics, log: Lo
           cause,
         });
       });
+      const message = 'a connection for metrics could not be accepted';
+      const warnFailed = createCountedWarning({ message, clock, log, signal: stopping.signal });
+      server.on('error', (error) => warnFailed({ error: error.message })); // file descriptors ran out
       if (isLoopback(host)) log.info({ url: url() }, 'metrics are served');
       else log.warn({ url: url() }, 'metrics are served to everybody who reaches this address');
     },
     async stop() {
+      stopping.abort();
       if (server === null) return;
       const closed = once(server, 'close');
       server.close();
