@@ -15,6 +15,7 @@ import { decodeBoardState } from '../core/wire/board-state.ts';
 import { decodeStatus } from '../core/wire/decode-downlink.ts';
 import { groupShapes } from '../core/wire/model-values.ts';
 import type { Topics } from '../core/wire/topics.ts';
+import { type BoardsAhead, createBoardsAhead } from './boards-ahead.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { FleetState } from './fleet-state.ts';
 import { createFleetWatch, type FleetView } from './fleet-watch.ts';
@@ -158,7 +159,7 @@ function takeState(
 /** Who cannot be understood, or has no place, could be anybody: of these a log has a line a minute. */
 function createStatusTaker(
   { topics, clock, log }: AggregatorOptions,
-  { roster, boards, watch, pulse }: Pick<RoundParts, 'roster' | 'watch' | 'pulse'> & { readonly boards: KnownBoards },
+  { roster, boards, ahead, intake, watch, pulse }: ConnectedParts,
   signal: AbortSignal,
 ): (message: Message) => void {
   const warnUnread = createCountedWarning({ message: 'status not understood', clock, log, signal });
@@ -170,16 +171,19 @@ function createStatusTaker(
     const { device } = status.value;
     if (!boards.remember(device)) return warnTooMany({ device });
     log.debug(status.value, 'board status');
+    ahead.said(status.value, !retained, intake.round());
     roster.heard(status.value, retained);
     watch.heard(status.value, retained);
     pulse.beat();
   };
 }
 
-function connectParts(
-  options: AggregatorOptions,
-  onRound: RoundParts['onRound'],
-): RoundParts & { readonly boards: KnownBoards } {
+interface ConnectedParts extends RoundParts {
+  readonly boards: KnownBoards;
+  readonly ahead: BoardsAhead;
+}
+
+function connectParts(options: AggregatorOptions, onRound: RoundParts['onRound']): ConnectedParts {
   const { config, spec, strategy, store, transport, topics, holdout, clock, log } = options;
   const pulse = createPulse();
   const control = createRoundControl(pulse);
@@ -199,12 +203,15 @@ function connectParts(
   });
   const hash = shapeHash(spec);
   const random = createRng(`${config.seed}/broadcast`).next;
-  const broadcast = createBroadcast({ transport, topics, shapeHash: hash, clock, random, log });
+  const epoch = store.epoch();
+  const broadcast = createBroadcast({ transport, topics, shapeHash: hash, epoch, clock, random, log });
+  const ahead = createBoardsAhead(epoch, log);
   const intake = createIntake({
     store,
     topics,
     gate: createGate({ boards, tally: createRefusalTally(store), onHeard: roster.sawSign }),
     frame: {
+      epoch,
       shapeHash: hash,
       spec,
       layout: groupShapes(paramLayout(spec)),
@@ -221,8 +228,9 @@ function connectParts(
       pulse.beat();
     },
     onRefused: watch.refused,
+    onAhead: (device, round) => ahead.said({ device, round }, true, intake.round()),
     log,
   });
-  const told = { control, watch, onRound };
+  const told = { ahead, control, watch, onRound };
   return { config, spec, strategy, store, roster, boards, intake, pulse, broadcast, holdout, clock, log, ...told };
 }

@@ -1,7 +1,7 @@
 /**
  * The aggregator's voice: retained state, the plan of the round, who was counted, receipts.
  * Invariant: what is retained is told in the order in which it was decided, again after each loss of the link (a broker may have
- * forgotten it), and never older after newer. Receipts are told once: a board that misses one sends again and gets another.
+ * forgotten it), and never older after newer. Every message says the store's epoch. Receipts are told once: a board that misses one sends again and gets another.
  */
 import type { Clock } from '../core/base/clock.ts';
 import { errorFields } from '../core/base/errors.ts';
@@ -9,6 +9,7 @@ import type { Log } from '../core/base/log.ts';
 import { backoffMs } from '../core/base/retry.ts';
 import type { Transport } from '../core/link/transport.ts';
 import type { Receipt, RoundClosed, RoundPlan } from '../core/wire/downlink.ts';
+import type { Epoch } from '../core/wire/epoch.ts';
 import { encodeGlobal, encodeReceipt, encodeRoundClosed, encodeRoundPlan } from '../core/wire/messages.ts';
 import type { Topics } from '../core/wire/topics.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -34,6 +35,8 @@ export interface BroadcastOptions {
   readonly transport: Transport;
   readonly topics: Topics;
   readonly shapeHash: number;
+  /** Of the store: said with everything. */
+  readonly epoch: Epoch;
   readonly clock: Clock;
   /** Uniform in [0, 1), for the jitter of retries. */
   readonly random: () => number;
@@ -41,7 +44,7 @@ export interface BroadcastOptions {
 }
 
 export function createBroadcast(options: BroadcastOptions): Broadcast {
-  const { transport, topics, shapeHash, clock, random, log } = options;
+  const { transport, topics, shapeHash, epoch, clock, random, log } = options;
   const retained = new Map<string, Uint8Array>();
   let queue = Promise.resolve();
   let timesAgain = 0;
@@ -75,14 +78,17 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   };
   return {
     global(state, round, signal) {
-      const { model, prototypes } = encodeGlobal(state, { round, shapeHash });
+      const { model, prototypes } = encodeGlobal(state, { round, shapeHash, epoch });
       const entries = [[topics.globalModel, model] as const, [topics.globalPrototypes, prototypes] as const];
       return retain(entries, signal);
     },
-    plan: (plan, signal) => retain([[topics.roundCurrent, encodeRoundPlan(plan)]], signal),
-    closed: (closed, signal) => inOrder(() => publish(topics.roundClosed, encodeRoundClosed(closed), false, signal)),
+    plan: (plan, signal) => retain([[topics.roundCurrent, encodeRoundPlan({ ...plan, epoch })]], signal),
+    closed(closed, signal) {
+      const payload = encodeRoundClosed({ ...closed, epoch });
+      return inOrder(() => publish(topics.roundClosed, payload, false, signal));
+    },
     receipt(device, receipt) {
-      transport.publish(topics.receipt(device), encodeReceipt(receipt), { qos: 1 }).catch((error) => {
+      transport.publish(topics.receipt(device), encodeReceipt({ ...receipt, epoch }), { qos: 1 }).catch((error) => {
         log.debug({ device, error: String(error) }, 'receipt not handed over');
       });
     },

@@ -14,6 +14,7 @@ import { loadEvaluation } from './load-evaluation.ts';
 import { startServer, storePath } from './main.ts';
 import type { RoundRecord } from './record.ts';
 import { readArchivedRound, readBoards } from './store/archive.ts';
+import { beginNewEpoch } from './store/new-epoch.ts';
 import { createStrategy, STRATEGY_NAMES } from './strategies/registry.ts';
 
 const STRATEGIES = STRATEGY_NAMES.map((name) => `  ${name.padEnd(14)} ${createStrategy(name).description}`).join('\n');
@@ -97,6 +98,15 @@ export function serverCommand(): Command {
     .option('--json', 'print one JSON object a board')
     .addHelpText('after', '\nExample:\n  qqr server devices --state ./state')
     .action(showDevices);
+  server
+    .command('new-epoch')
+    .description(
+      'After a backup was restored: let boards that are ahead of it begin anew with it. The aggregator must not run.',
+    )
+    .requiredOption('--state <dir>', 'state folder of the aggregator')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  qqr server new-epoch --state ./state')
+    .action(newEpoch);
   server
     .command('check-config')
     .description('Check a configuration file; exit status 78 and the place when something is wrong.')
@@ -221,6 +231,13 @@ function showDevices({ state, json }: { state: string; json?: boolean }): void {
   const boards = readBoards(storePath(state));
   const lines = json ? boards.map((board) => JSON.stringify(board)) : deviceTable(boards);
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+}
+
+function newEpoch({ state, json }: { state: string; json?: boolean }): void {
+  const begun = beginNewEpoch(storePath(state));
+  const { epoch, round, dropped } = begun;
+  const text = `epoch ${epoch} begins with round ${round}; ${dropped} updates of the open round are dropped`;
+  process.stdout.write(`${json ? JSON.stringify(begun) : text}\n`);
 }
 
 async function checkConfig({ config: path, json }: { config: string; json?: boolean }): Promise<void> {

@@ -29,6 +29,8 @@ export interface IntakeOptions {
   readonly onCounted: (update: Update, bytes: number, isLate: boolean) => void;
   /** Called after an update has been refused. */
   readonly onRefused: (device: string, reason: RejectReason) => void;
+  /** Called with the round of an update of this epoch that is later than the open one. */
+  readonly onAhead: (device: string, round: number) => void;
   readonly log: Log;
 }
 
@@ -37,6 +39,8 @@ export interface Intake {
   open(round: OpenRound): void;
   /** Updates counted in the open round so far, late ones of earlier rounds included. */
   count(): number;
+  /** The round that is open, or the one that opens next. */
+  round(): number;
   /** The devices whose update of the open round is among them. */
   devices(): readonly string[];
   /** Whether this device is one of these. */
@@ -83,6 +87,7 @@ export function createIntake(options: IntakeOptions): Intake {
     if (isPast && store.isCounted({ ...key, device })) return { ...DUPLICATE, final: true };
     // The next round will count it: nothing is said before that has opened, and the board sends again.
     if (isPast && current === NO_ROUND && isLateBy(closedBelow, key.round, lateRounds)) return null;
+    if (reason === 'wrong-round' && key !== null && key.round > closedBelow) options.onAhead(device, key.round);
     const shown = isPast ? 'late' : reason;
     log.warn({ device, reason: shown, detail, ...key }, 'update rejected');
     return rejected(store, device, shown);
@@ -118,8 +123,8 @@ export function createIntake(options: IntakeOptions): Intake {
       counted = countedBefore(options, round);
     },
     count: () => counted.size,
-    devices: () =>
-      [...counted.values()].flatMap(({ update: { device, round } }) => (round === current.round ? device : [])),
+    round: () => closedBelow,
+    devices: () => devicesIn(counted, current.round),
     has: (device) => counted.has(placeOf({ device, round: current.round })),
     close() {
       gate.flush();
@@ -140,6 +145,11 @@ export function createIntake(options: IntakeOptions): Intake {
       }
     },
   };
+}
+
+/** Whose update of this very round is among them. */
+function devicesIn(counted: ReadonlyMap<string, Counted>, round: number): readonly string[] {
+  return [...counted.values()].flatMap(({ update }) => (update.round === round ? update.device : []));
 }
 
 function rejected(store: RoundStore, device: string, reason: RejectReason): Verdict {

@@ -132,7 +132,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await aggregator.start(running.signal);
     const door = http && (await openDoor(http, { ...options, store, broker, transport, aggregator, holdout }, undo));
     const httpUrl = door?.url() ?? null;
-    log.info({ url, httpUrl, fleet: config.fleet, strategy: settings.strategy }, 'aggregator ready');
+    const ready = { url, httpUrl, fleet: config.fleet, strategy: settings.strategy, epoch: store.epoch() };
+    log.info(ready, 'aggregator ready');
     const { finished, currentGlobal, farewell } = aggregator;
     const { traffic, reconnect: renewLink } = transport;
     const reload = async () => broker?.reload();

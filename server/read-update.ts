@@ -6,7 +6,7 @@ import { decodeUpdate, type UpdateExpectation } from '../core/wire/decode.ts';
 import type { OpenRound } from './store/round-store.ts';
 
 /** What every update must look like, whatever its round and device. */
-export type UpdateFrame = Pick<UpdateExpectation, 'shapeHash' | 'spec' | 'layout' | 'limits' | 'maxWindows'>;
+export type UpdateFrame = Pick<UpdateExpectation, 'epoch' | 'shapeHash' | 'spec' | 'layout' | 'limits' | 'maxWindows'>;
 
 /** What a round asks for. */
 export type Addressed = Pick<OpenRound, 'round' | 'kind' | 'modelVersion'>;

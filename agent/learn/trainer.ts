@@ -75,6 +75,7 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
         modalities: work.modalities,
         model: work.model,
         coded: work.coded,
+        ...(plan.epoch !== undefined && { epoch: plan.epoch }),
       };
       const checkpoint: Checkpoint = {
         round: plan.round,
@@ -86,10 +87,17 @@ export function createTrainer(options: TrainerOptions): RoundTrainer {
         own: work.own,
         history: work.history,
       };
-      const row = { round: plan.round, seq: round.seq, payload: encodeUpdate(update) };
+      const row = { round: plan.round, seq: round.seq, payload: encodeUpdate(update), epoch: plan.epoch };
       try {
         const indices = used.map((window) => window.index);
-        await whenThereIsRoom(() => store.commitTraining(checkpoint, row, indices), options, signal);
+        const outcome = await whenThereIsRoom(() => store.commitTraining(checkpoint, row, indices), options, signal);
+        if (outcome === 'other-epoch') {
+          log.info(
+            { round: plan.round },
+            'the aggregator has begun anew meanwhile: what was learned for the one of before is dropped',
+          );
+          return outcome;
+        }
       } catch (error) {
         if (fittingCheckpoint(store.checkpoint(), global).seq === before.seq) throw error;
         log.info({ round: plan.round }, 'another learner has committed meanwhile: looking again');
@@ -126,11 +134,11 @@ async function takeWindows(
 }
 
 /** On a full disk what was learned waits in memory and is stored after some later ingest: a board makes room. A replay does not wait. */
-async function whenThereIsRoom(
-  commit: () => void,
+async function whenThereIsRoom<T>(
+  commit: () => T,
   { finite, nextArrival, log }: Pick<TrainerOptions, 'finite' | 'nextArrival' | 'log'>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<T> {
   for (let isTold = false; ; isTold = true) {
     try {
       return commit();

@@ -9,9 +9,11 @@ import { dirname } from 'node:path';
 import { type Log, silentLog } from '../../core/base/log.ts';
 import type { SampleBlock, StreamEvent } from '../../core/stream/event.ts';
 import type { Receipt } from '../../core/wire/downlink.ts';
+import type { Epoch } from '../../core/wire/epoch.ts';
 import { type Checkpoint, checkpointTable, type WindowUse } from './checkpoint.ts';
 import { chunkTable } from './chunks.ts';
 import { compact, openDb, openDbReadOnly, withStorageErrors } from './db.ts';
+import { type Adoption, type EpochTable, epochTable } from './epochs.ts';
 import { faultTable, type StoredFault } from './faults.ts';
 import {
   createIngest,
@@ -82,8 +84,19 @@ export interface AgentStore {
 
   /** Null before the first `commitTraining`. */
   checkpoint(): Checkpoint | null;
-  /** Checkpoint, outbox row and the use of the windows (their indices) in one transaction. Fails when a window was used before. */
-  commitTraining(checkpoint: Checkpoint, update: OutgoingUpdate, usedWindows: readonly number[]): void;
+  /**
+   * Checkpoint, outbox row and the use of the windows (their indices) in one transaction. Fails when a window was used before.
+   * `other-epoch`: nothing is written, because the update is of one that the board has left since it was begun, or has not entered.
+   */
+  commitTraining(
+    checkpoint: Checkpoint,
+    update: OutgoingUpdate,
+    usedWindows: readonly number[],
+  ): 'committed' | 'other-epoch';
+  /** The aggregator's life that checkpoint and outbox belong to; null before one was heard of. */
+  epoch(): Epoch | null;
+  /** Enters it, in one transaction, unless it was left before. Null on a full disk: nothing has changed. */
+  adoptEpoch(epoch: Epoch): Adoption | null;
   /** Which window went into which update, ascending index, from the oldest window that is kept on. */
   windowUses(): WindowUse[];
 
@@ -159,22 +172,23 @@ export function createAgentStore(db: Db, path: string, limits: IngestLimits | nu
 
 interface AgentTables extends IngestTables {
   readonly outbox: OutboxTable;
+  readonly epochs: EpochTable;
 }
 
 function tablesOf(db: Db): AgentTables {
+  const kept = { checkpoints: checkpointTable(db), outbox: outboxTable(db), state: stateTable(db) };
   return {
     chunks: chunkTable(db),
     windows: windowTable(db),
     labels: labelTable(db),
     faults: faultTable(db),
-    checkpoints: checkpointTable(db),
-    outbox: outboxTable(db),
-    state: stateTable(db),
+    ...kept,
+    epochs: epochTable(db, kept),
   };
 }
 
 function storeOver(db: Db, path: string, tables: AgentTables, ingest: Ingest): AgentStore {
-  const { chunks, windows, labels, faults, checkpoints, outbox, state } = tables;
+  const { chunks, windows, labels, faults, checkpoints, outbox, epochs, state } = tables;
   return withStorageErrors<AgentStore>(path, {
     ingest: ingest.write,
     ingestPosition: ingest.position,
@@ -193,10 +207,14 @@ function storeOver(db: Db, path: string, tables: AgentTables, ingest: Ingest): A
     checkpoint: checkpoints.read,
     commitTraining: (checkpoint, update, usedWindows) =>
       transaction(db, () => {
+        if (update.epoch !== undefined && update.epoch !== epochs.current()) return 'other-epoch';
         checkpoints.logUse(usedWindows, update);
         checkpoints.write(checkpoint);
         outbox.insert(update);
+        return 'committed';
       }),
+    epoch: epochs.current,
+    adoptEpoch: (epoch) => unlessFull(null, () => epochs.adopt(epoch)),
     windowUses: checkpoints.uses,
     pending: outbox.pending,
     outgoing: outbox.entries,

@@ -7,7 +7,7 @@ import { bytesOf, floatsOf } from './float-blob.ts';
 import type { Db } from './transaction.ts';
 
 export interface Checkpoint {
-  /** The last round trained in (0: statistics sent). */
+  /** The last round trained in (0: statistics sent); −1 after the aggregator has begun anew. */
   readonly round: number;
   /** Index of the last window used; −1 before the first. */
   readonly cursor: number;
@@ -17,7 +17,7 @@ export interface Checkpoint {
   readonly modelVersion: number;
   /** Flat parameters after training, where boards keep their own model; empty where they share one. */
   readonly params: Float32Array;
-  /** What has not travelled so far (error feedback), same layout; all zeros while there is none. */
+  /** What has not travelled so far (error feedback), same layout; all zeros while there is none, empty after the aggregator has begun anew. */
   readonly residual: Float32Array;
   /** The board's own sums for its prototypes (`core/qqr/personal.ts`); left out while there are none. */
   readonly own?: Float32Array | undefined;
@@ -29,6 +29,11 @@ export interface CheckpointTable {
   read(): Checkpoint | null;
   /** Call inside a transaction, as the next. */
   write(checkpoint: Checkpoint): void;
+  /**
+   * For another life of the aggregator's: as before the first round, with nothing owed and no prototypes of a model that is gone.
+   * Windows used stay used, sequence numbers go on, and what the board knows of itself stays. Call inside a transaction.
+   */
+  beginAnew(): void;
   /** Index of the last window used, −1 before the first. */
   cursor(): number;
   /**
@@ -68,6 +73,7 @@ export function checkpointTable(db: Db): CheckpointTable {
   const replace = db.prepare(
     'REPLACE INTO checkpoint (id, round, cursor, seq, model_version, params, residual, own, history) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
+  const beginAnew = db.prepare("UPDATE checkpoint SET round = -1, residual = x'', own = x''");
   const use = db.prepare('INSERT INTO training_log (window_index, round, seq) VALUES (?, ?, ?)');
   const cursor = db.prepare<[], number>('SELECT cursor FROM checkpoint').pluck();
   const forget = db.prepare<[number]>(
@@ -91,6 +97,7 @@ export function checkpointTable(db: Db): CheckpointTable {
       const arrays = [params, residual, own, history].map(bytesOf);
       replace.run(round, cursor, seq, modelVersion, ...arrays);
     },
+    beginAnew: () => void beginAnew.run(),
     cursor: () => cursor.get() ?? -1,
     logUse(windowIndices, { round, seq }) {
       const last = cursor.get() ?? -1;

@@ -5,6 +5,7 @@
  * updates that the board has committed.
  */
 import type { Receipt } from '../../core/wire/downlink.ts';
+import type { Epoch } from '../../core/wire/epoch.ts';
 import { type QuarantinedUpdate, quarantineTable } from './quarantine.ts';
 import { type Db, transaction } from './transaction.ts';
 
@@ -16,6 +17,8 @@ export interface OutboxKey {
 export interface OutgoingUpdate extends OutboxKey {
   /** The encoded update, as it travels. */
   readonly payload: Uint8Array;
+  /** That it says it is of; left out: it does not say. Not stored: what waits is of the epoch that the board is in. */
+  readonly epoch?: Epoch | undefined;
 }
 
 /** An update in the outbox, without what it says. */
@@ -28,7 +31,7 @@ export interface OutboxEntry extends OutboxKey {
   readonly bytes: number;
 }
 
-export interface OutboxRow extends Omit<OutboxEntry, 'bytes'>, OutgoingUpdate {}
+export interface OutboxRow extends Omit<OutboxEntry, 'bytes'>, Pick<OutgoingUpdate, 'payload'> {}
 
 /** `set-aside`: the board has given up on it. What the aggregator says of it afterwards is counted instead. */
 export type Outcome = 'counted' | 'rejected' | 'set-aside';
@@ -55,6 +58,8 @@ export interface OutboxTable {
   settle(key: OutboxKey, outcome: 'counted' | 'rejected', reason?: string): boolean;
   /** The same for a row that is kept in the quarantine, to be looked at. */
   setAside(key: OutboxKey, outcome: 'rejected' | 'set-aside', reason: string): boolean;
+  /** The same for all rows; their keys, ascending. Call inside a transaction. */
+  setAllAside(reason: string): OutboxKey[];
   settled(): SettledCount[];
   /** The newest updates that were set aside. */
   quarantined(): QuarantinedUpdate[];
@@ -84,6 +89,13 @@ export function outboxTable(db: Db): OutboxTable {
   const remove = db.prepare<[number, number], WholeRow>(
     'DELETE FROM outbox WHERE round = ? AND seq = ? RETURNING round, seq, payload, attempts, receipt',
   );
+  const moveAside: OutboxTable['setAside'] = (key, outcome, reason) => {
+    const row = remove.get(key.round, key.seq);
+    if (row === undefined) return false;
+    quarantine.insert({ ...wholeRow(row), bytes: row.payload.length, outcome, reason });
+    settled.count(outcome, reason);
+    return true;
+  };
   return {
     insert: ({ round, seq, payload }) => void insert.run(round, seq, payload),
     pending: () => select.all().map(wholeRow),
@@ -104,14 +116,12 @@ export function outboxTable(db: Db): OutboxTable {
         settled.count(outcome, reason);
         return true;
       }),
-    setAside: (key, outcome, reason) =>
-      transaction(db, () => {
-        const row = remove.get(key.round, key.seq);
-        if (row === undefined) return false;
-        quarantine.insert({ ...wholeRow(row), bytes: row.payload.length, outcome, reason });
-        settled.count(outcome, reason);
-        return true;
-      }),
+    setAside: (key, outcome, reason) => transaction(db, () => moveAside(key, outcome, reason)),
+    setAllAside(reason) {
+      const keys = list.all().map(({ round, seq }) => ({ round, seq }));
+      for (const key of keys) moveAside(key, 'set-aside', reason);
+      return keys;
+    },
     settled: settled.all,
     quarantined: quarantine.all,
   };

@@ -10,6 +10,7 @@
  *   no receipt ──larger than a message may be──▶ set aside(too-large), never sent
  *   no receipt ──its round is over, and others get receipts while it does not──▶ set aside(no-receipt)
  *   any        ──the outbox is larger than it may be, and this is the oldest──▶ set aside(outbox-full)
+ *   any        ──the board has entered another epoch──▶ set aside(other-epoch), by the store
  *   set aside  ──a verdict after all──▶ settled by it
  *
  * A few may be on their way at once, so that none holds up the others: one after a failure, twice as many with each that the broker
@@ -60,6 +61,8 @@ export interface Publisher {
   wake(): void;
   /** The fleet works on this round, on these terms: what is older will not be answered by its own `round/closed` any more. */
   atRound(round: number, terms?: RoundTerms): void;
+  /** The board has begun anew in another epoch; these have left the outbox. */
+  beginAnew(aside: readonly OutboxKey[]): void;
   onReceipt(receipt: Receipt): void;
   onClosed(closed: RoundClosed): void;
 }
@@ -76,14 +79,11 @@ export function createPublisher(parts: PublisherParts): Publisher {
     schedule.sent(row);
     wakeup.wake();
   });
-  const verdicts = createVerdicts({
-    ...parts,
-    onLeft(key) {
-      schedule.forget(key);
-      suspects.forget(key);
-      onSettled();
-    },
-  });
+  const onLeft = (key: OutboxKey) => {
+    for (const known of [schedule, suspects]) known.forget(key);
+    onSettled();
+  };
+  const verdicts = createVerdicts({ ...parts, onLeft });
   let currentRound = -1;
   let terms: RoundTerms = {};
 
@@ -127,6 +127,10 @@ export function createPublisher(parts: PublisherParts): Publisher {
       currentRound = Math.max(round, currentRound);
       terms = next;
       wakeup.wake();
+    },
+    beginAnew(aside) {
+      [currentRound, terms] = [-1, {}];
+      for (const key of aside) onLeft(key);
     },
     onReceipt(receipt) {
       suspects.answered(receipt);

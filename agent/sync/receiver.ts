@@ -1,7 +1,7 @@
 /**
  * What the aggregator says, decoded and put together: the newest plan, and global states once both of their halves are here.
- * Messages may come twice or out of order. Invariant: the plan never goes back to an earlier round; a global state is made of a model
- * and prototypes of the same version, both of the plan's shape.
+ * Messages may come twice or out of order. Invariant: within an epoch the plan never goes back to an earlier round; a global state is made
+ * of a model and prototypes of the same epoch and version, both of the plan's shape.
  */
 import { AppError } from '../../core/base/errors.ts';
 import type { Log } from '../../core/base/log.ts';
@@ -17,13 +17,16 @@ import {
   decodeRoundPlan,
 } from '../../core/wire/decode-downlink.ts';
 import type { GlobalModel, GlobalPrototypes, Receipt, RoundClosed, RoundPlan } from '../../core/wire/downlink.ts';
+import { isSameEpoch } from '../../core/wire/epoch.ts';
 import type { Decoded } from '../../core/wire/frame.ts';
 import type { Topics } from '../../core/wire/topics.ts';
+import type { EpochFollower } from './epoch-follower.ts';
 
 export interface ReceiverParts {
   readonly transport: Transport;
   readonly topics: Topics;
   readonly device: string;
+  readonly epochs: EpochFollower;
   readonly log: Log;
   /** A message came that no broker had kept. */
   readonly onNews: () => void;
@@ -49,16 +52,17 @@ export function createReceiver({
   transport,
   topics,
   device,
+  epochs,
   log,
   onNews,
   onReceipt,
   onClosed,
   onChange,
 }: ReceiverParts): Receiver {
-  const models = new Map<number, GlobalModel>();
-  const prototypes = new Map<number, GlobalPrototypes>();
+  const models = new Map<string, GlobalModel>();
+  const prototypes = new Map<string, GlobalPrototypes>();
   let plan: RoundPlan | null = null;
-  let warnedVersion = -1;
+  let warnedOf = '';
 
   /** Subscribes to a topic whose payloads `decode` understands; others are logged and dropped. */
   async function listen<T>(
@@ -80,18 +84,19 @@ export function createReceiver({
 
   async function listenForGlobal(): Promise<void> {
     await listen(topics.globalModel, decodeGlobalModel, (model) => {
-      keep(models, model.version, model);
+      keep(models, nameOf(model.version, model), model);
       onChange();
     });
     await listen(topics.globalPrototypes, decodeGlobalPrototypes, (half) => {
-      keep(prototypes, half.version, half);
+      keep(prototypes, nameOf(half.version, half), half);
       onChange();
     });
   }
 
   async function listenForPlan(): Promise<void> {
     await listen(topics.roundCurrent, decodeRoundPlan, (next) => {
-      if (plan !== null && next.round < plan.round) return;
+      if (!epochs.follows(next.epoch)) return;
+      if (plan !== null && isSameEpoch(plan.epoch, next.epoch) && next.round < plan.round) return;
       plan = next;
       onChange();
     });
@@ -99,8 +104,8 @@ export function createReceiver({
 
   const receiver: Receiver = {
     async subscribe() {
-      await listen(topics.receipt(device), decodeReceipt, onReceipt);
-      await listen(topics.roundClosed, decodeRoundClosed, onClosed);
+      await listen(topics.receipt(device), decodeReceipt, ifOurs(epochs, onReceipt));
+      await listen(topics.roundClosed, decodeRoundClosed, ifOurs(epochs, onClosed));
       await listenForGlobal();
       await listenForPlan();
     },
@@ -109,9 +114,10 @@ export function createReceiver({
       if (plan !== null && receiver.globalFor(plan) === null) await listenForGlobal();
     },
     plan: () => plan,
-    globalFor({ kind, spec, modelVersion: version }) {
-      const model = models.get(version);
-      const half = prototypes.get(version);
+    globalFor({ kind, spec, modelVersion: version, epoch }) {
+      const name = nameOf(version, { epoch });
+      const model = models.get(name);
+      const half = prototypes.get(name);
       if (model === undefined || half === undefined) return null;
       if (kind === 'training' && model.normalization === null) return null; // version 0 as it was before round 0 closed
       const misfit = misfitOf(spec, model, half);
@@ -119,12 +125,19 @@ export function createReceiver({
         const { params, normalization } = model;
         return { version, params, prototypes: half.prototypes, temperature: half.temperature, normalization };
       }
-      if (warnedVersion !== version) log.warn({ version, misfit }, "the global model does not fit the plan's");
-      warnedVersion = version;
+      if (warnedOf !== name) log.warn({ version, misfit }, "the global model does not fit the plan's");
+      warnedOf = name;
       return null;
     },
   };
   return receiver;
+}
+
+/** What another epoch's aggregator says of updates is not about this board's. */
+function ifOurs<T extends Receipt | RoundClosed>(epochs: EpochFollower, take: (value: T) => void): typeof take {
+  return (value) => {
+    if (epochs.concerns(value.epoch)) take(value);
+  };
 }
 
 /** What of a global state does not have the shape that the plan's model asks for, or null. */
@@ -153,8 +166,13 @@ function paramCount(spec: ModelSpec): number {
   }
 }
 
+/** Of a global state, over all epochs. */
+function nameOf(version: number, { epoch }: { readonly epoch?: string | undefined }): string {
+  return `${epoch}/${version}`;
+}
+
 /** Puts the entry last and forgets the oldest beyond KEPT_VERSIONS. */
-function keep<T>(byVersion: Map<number, T>, version: number, value: T): void {
+function keep<T>(byVersion: Map<string, T>, version: string, value: T): void {
   byVersion.delete(version);
   byVersion.set(version, value);
   for (const oldest of byVersion.keys()) {

@@ -21,6 +21,7 @@ import { encodeStatus } from '../../core/wire/messages.ts';
 import type { Topics } from '../../core/wire/topics.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import { createAnnouncer } from './announcer.ts';
+import { createEpochFollower, type EpochFollower, type EpochParts } from './epoch-follower.ts';
 import { createLinkWatchdog } from './link-watchdog.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 import { createReceiver, type Receiver } from './receiver.ts';
@@ -92,8 +93,13 @@ export function createSession(parts: SessionParts): Session {
     onSettled: wakeup.wake,
   });
   const rounds = createRoundRunner(trainer, store, log);
+  const epochs = createEpochs(parts, outcome, (aside) => {
+    publisher.beginAnew(aside);
+    void announce(state, 1); // where it is now
+  });
   const receiver = createReceiver({
     ...parts,
+    epochs,
     onNews: watchdog.heard,
     onReceipt: outcome.orFail(publisher.onReceipt),
     onClosed: outcome.orFail(publisher.onClosed),
@@ -101,7 +107,7 @@ export function createSession(parts: SessionParts): Session {
       const plan = receiver.plan();
       if (plan !== null) {
         publisher.atRound(plan.kind === 'finished' ? plan.round + 1 : plan.round, plan);
-        rounds.atRound(plan.round);
+        rounds.atPlan(plan);
       }
       wakeup.wake();
     },
@@ -178,13 +184,19 @@ async function converse(
   }
 }
 
+/** As it follows; a failure of the store is the session's. */
+function createEpochs(parts: SessionParts, { orFail }: Outcome, onNew: EpochParts['onNew']): EpochFollower {
+  const { follows, concerns } = createEpochFollower({ ...parts, onNew });
+  return { follows: orFail(follows), concerns: orFail(concerns) };
+}
+
 /** The promise of how it ended, and who may settle it. */
 interface Outcome {
   readonly finished: Promise<void>;
   finish(): void;
   fail(error: unknown): void;
   /** The handler, with its failure taken as the session's and passed on, so that the broker keeps the message. */
-  orFail<T>(handle: (value: T) => void): (value: T) => void;
+  orFail<T, R>(handle: (value: T) => R): (value: T) => R;
 }
 
 function createOutcome(): Outcome {
@@ -197,7 +209,7 @@ function createOutcome(): Outcome {
   finished.catch(() => undefined); // whoever awaits it is told; nobody has to
   const orFail: Outcome['orFail'] = (handle) => (value) => {
     try {
-      handle(value);
+      return handle(value);
     } catch (error) {
       fail(error);
       throw error;

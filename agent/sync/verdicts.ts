@@ -21,7 +21,7 @@ export interface Verdicts {
 }
 
 /** Refusals that come of when an update arrives. All others say that something is wrong with what it says: worth a look. */
-const TIMELY: readonly string[] = ['late', 'wrong-round', 'wrong-version'];
+const TIMELY: readonly string[] = ['late', 'wrong-epoch', 'wrong-round', 'wrong-version'];
 
 export function createVerdicts({ device, store, onLeft, log }: VerdictParts): Verdicts {
   function settle(key: OutboxKey, outcome: 'counted' | 'rejected', reason = ''): void {

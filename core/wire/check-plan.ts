@@ -14,6 +14,7 @@ import {
 import type { ModalitySpec, ModelSpec } from '../model/spec.ts';
 import { isBits } from '../quant/affine.ts';
 import type { RoundPlan } from './downlink.ts';
+import { saidEpoch } from './epoch.ts';
 import { type Decoded, refuse } from './frame.ts';
 import type * as pb from './gen/qqr_pb.ts';
 import * as limits from './limits.ts';
@@ -38,7 +39,7 @@ export function checkPlan(message: pb.RoundPlan): Decoded<RoundPlan> {
   if (!settings.ok) return settings;
   const plan = { round, kind, modelVersion, deadlineMs, spec: spec.value, settings: settings.value };
   const terms = { ...(lateRounds > 0 && { lateRounds }), ...(maxUpdateBytes > 0 && { maxUpdateBytes }) };
-  return { ok: true, value: { ...plan, ...terms } };
+  return { ok: true, value: { ...plan, ...terms, ...saidEpoch(message.epoch) } };
 }
 
 function toSpec(message: pb.ModelSpec): Decoded<ModelSpec> {

@@ -8,6 +8,7 @@ import type { Normalization } from '../qqr/normalization.ts';
 import { unpackFloat32, unpackFloat64 } from '../quant/raw.ts';
 import { checkPlan } from './check-plan.ts';
 import type { DeviceStatus, GlobalModel, GlobalPrototypes, Receipt, RoundClosed, RoundPlan } from './downlink.ts';
+import { saidEpoch } from './epoch.ts';
 import { type Decoded, parseFrame, refuse } from './frame.ts';
 import * as pb from './gen/qqr_pb.ts';
 import { MAX_BOARDS, MAX_CLASSES, MAX_EMBEDDING, MAX_MODALITIES, MAX_PAYLOAD_BYTES } from './limits.ts';
@@ -31,7 +32,8 @@ export function decodeGlobalModel(payload: Uint8Array, maxBytes = MAX_PAYLOAD_BY
   if (!params.every(Number.isFinite)) return refuse('not-finite', 'a parameter');
   const normalization = toNormalization(frame.value.normalization);
   if (!normalization.ok) return normalization;
-  return { ok: true, value: { round, version, shapeHash, params, normalization: normalization.value } };
+  const said = saidEpoch(frame.value.epoch);
+  return { ok: true, value: { round, version, shapeHash, params, normalization: normalization.value, ...said } };
 }
 
 /** `global/prototypes`. */
@@ -53,7 +55,7 @@ export function decodeGlobalPrototypes(payload: Uint8Array, maxBytes = MAX_PAYLO
   const [least, most] = TEMPERATURE_RANGE;
   if (!(temperature >= least && temperature <= most)) return refuse('out-of-range', `a temperature of ${temperature}`);
   const prototypes = { modalities, classes, dim, values, weight };
-  return { ok: true, value: { round, version, shapeHash, prototypes, temperature } };
+  return { ok: true, value: { round, version, shapeHash, prototypes, temperature, ...saidEpoch(frame.value.epoch) } };
 }
 
 /** `round/closed`. */
@@ -69,6 +71,7 @@ export function decodeRoundClosed(payload: Uint8Array, maxBytes = MAX_PAYLOAD_BY
     value: {
       round,
       accepted: accepted.map(({ device, seq, lateBy }) => ({ device, seq, ...(lateBy > 0 && { lateBy }) })),
+      ...saidEpoch(frame.value.epoch),
     },
   };
 }
@@ -85,7 +88,7 @@ export function decodeReceipt(payload: Uint8Array, maxBytes = MAX_PAYLOAD_BYTES)
   const reason = REJECT_REASONS.find((known) => known === frame.value.reason) ?? null;
   const isReasonRight = verdict === 'rejected' ? reason !== null : frame.value.reason === '';
   if (!isReasonRight) return refuse('malformed', `a reason that does not go with '${verdict}'`);
-  return { ok: true, value: { round, seq, verdict, reason, final } };
+  return { ok: true, value: { round, seq, verdict, reason, final, ...saidEpoch(frame.value.epoch) } };
 }
 
 const STATES = ['online', 'finished', 'offline'] as const;
@@ -100,7 +103,8 @@ export function decodeStatus(payload: Uint8Array, device: string, maxBytes = MAX
   if (state === undefined) return refuse('malformed', 'an unknown state');
   if (modalities.length > MAX_MODALITIES || !modalities.every(isName))
     return refuse('malformed', 'names of modalities');
-  return { ok: true, value: { device, state, modalities } };
+  const at = { ...saidEpoch(frame.value.epoch), ...(frame.value.round !== undefined && { round: frame.value.round }) };
+  return { ok: true, value: { device, state, modalities, ...at } };
 }
 
 function toNormalization(scales: readonly pb.ChannelScale[]): Decoded<Normalization | null> {

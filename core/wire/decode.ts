@@ -2,7 +2,7 @@
  * An update's way in: bytes from a stranger → a checked `Update`, or a reason. Never throws, builds nothing of a size that
  * the payload only claims. The order is part of the contract (a counter per reason is only worth something when the first
  * failing check is always the same one):
- *   size → frame → protocol → device → shape hash → round → version → structure → finite → ranges → coded body → norm.
+ *   size → frame → protocol → device → epoch → shape hash → round → version → structure → finite → ranges → coded body → norm.
  * What passes satisfies every limit of `limits.ts`, so that the aggregator's sums are exact. Wire contract: qqr.proto.
  */
 import { WHYS } from '../qqr/quality.ts';
@@ -10,6 +10,7 @@ import type { Quantized } from '../quant/affine.ts';
 import { unpackFloat32 } from '../quant/raw.ts';
 import { type Asked, checkStructure, type GroupShape } from './check-structure.ts';
 import { checkValues } from './check-values.ts';
+import { type Epoch, isSameEpoch, saidEpoch } from './epoch.ts';
 import { parseFrame, type Refusal, refuse } from './frame.ts';
 import * as pb from './gen/qqr_pb.ts';
 import type { UpdateLimits } from './limits.ts';
@@ -23,6 +24,8 @@ export interface UpdateExpectation extends Asked {
   readonly round: number;
   readonly modelVersion: number;
   readonly limits: UpdateLimits;
+  /** The aggregator's; left out: any. An update that does not say is taken, too: programs of before epochs send such. */
+  readonly epoch?: Epoch;
 }
 
 /** A refusal with the key that the payload claims, for the receipt; null when it could not be read. */
@@ -49,6 +52,8 @@ export function decodeUpdate(
 function checkAddress(message: pb.Update, expect: UpdateExpectation): Refusal | null {
   if (message.device !== expect.device)
     return refuse('wrong-device', 'the payload names another device than its topic');
+  const { epoch } = saidEpoch(message.epoch);
+  if (!isSameEpoch(epoch, expect.epoch)) return refuse('wrong-epoch', `epoch ${epoch}, expected ${expect.epoch}`);
   if (message.shapeHash !== expect.shapeHash)
     return refuse('wrong-shape', mismatch('shape hash', message, expect, 'shapeHash'));
   if (message.round !== expect.round) return refuse('wrong-round', mismatch('round', message, expect, 'round'));
@@ -77,6 +82,7 @@ function toUpdate(message: pb.Update, { spec, layout }: UpdateExpectation): Upda
     modalities: message.modalities.map((report) => toModalityReport(report, spec.embedding)),
     model: message.model.map((delta) => toGroupDelta(delta, layout)),
     coded: message.coded === undefined ? null : toCodedModel(message.coded),
+    ...saidEpoch(message.epoch),
   };
 }
 

@@ -3,6 +3,7 @@ import type { TrainSettings } from '../model/settings.ts';
 import type { ModelSpec } from '../model/spec.ts';
 import type { Normalization } from '../qqr/normalization.ts';
 import type { PrototypeSet } from '../qqr/prototype.ts';
+import type { Epoch } from './epoch.ts';
 import type { RejectReason } from './update.ts';
 
 /** `round/current` (retained): what is asked of the boards now. */
@@ -20,6 +21,8 @@ export interface RoundPlan {
   readonly lateRounds?: number;
   /** Largest update that is taken, bytes; without it MAX_PAYLOAD_BYTES. */
   readonly maxUpdateBytes?: number;
+  /** Of the aggregator, as in every message of its; left out: it does not say. */
+  readonly epoch?: Epoch;
 }
 
 /** `global/model` (retained): the whole model at one version. */
@@ -32,6 +35,7 @@ export interface GlobalModel {
   readonly params: Float32Array;
   /** Null until round 0 has closed. */
   readonly normalization: Normalization | null;
+  readonly epoch?: Epoch;
 }
 
 /** `global/prototypes` (retained): the persistent prototypes of the same version. */
@@ -42,12 +46,14 @@ export interface GlobalPrototypes {
   readonly prototypes: PrototypeSet;
   /** Of predictions made with this version (`core/model/calibration.ts`). */
   readonly temperature: number;
+  readonly epoch?: Epoch;
 }
 
 /** `round/closed`: the keys that were counted. A board deletes an outbox row only when it finds its key here (or in a final receipt). */
 export interface RoundClosed {
   readonly round: number;
   readonly accepted: readonly AcceptedKey[];
+  readonly epoch?: Epoch;
 }
 
 export interface AcceptedKey {
@@ -66,6 +72,7 @@ export interface Receipt {
   readonly reason: RejectReason | null;
   /** The round has closed: nothing about this key will change any more. */
   readonly final: boolean;
+  readonly epoch?: Epoch;
 }
 
 /** `status/<device>` (retained; `offline` is the last will). */
@@ -74,4 +81,8 @@ export interface DeviceStatus {
   readonly state: 'online' | 'finished' | 'offline';
   /** Names of the modalities that the board has. */
   readonly modalities: readonly string[];
+  /** That the board is in; left out before it has heard of any. */
+  readonly epoch?: Epoch;
+  /** The newest round that it has an update of; left out before the first. */
+  readonly round?: number;
 }

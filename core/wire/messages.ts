@@ -11,12 +11,13 @@ import type { PrototypeSet } from '../qqr/prototype.ts';
 import type { Quantized } from '../quant/affine.ts';
 import { packFloat32, packFloat64 } from '../quant/raw.ts';
 import type { DeviceStatus, Receipt, RoundClosed, RoundPlan } from './downlink.ts';
+import { type Epoch, epochField } from './epoch.ts';
 import * as pb from './gen/qqr_pb.ts';
 import { PROTOCOL } from './limits.ts';
 import type { CodedModel, GroupDelta, ModalityReport, QuantizedPrototypes, Update } from './update.ts';
 
 export function encodeUpdate(update: Update): Uint8Array {
-  const { online, modalities, model, coded, ...rest } = update;
+  const { online, modalities, model, coded, epoch, ...rest } = update;
   return binary(pb.UpdateSchema, {
     ...rest,
     protocol: PROTOCOL,
@@ -24,6 +25,7 @@ export function encodeUpdate(update: Update): Uint8Array {
     modalities: modalities.map(toModalityReport),
     model: model.map(toGroupDelta),
     ...(coded !== null && { coded: toCodedModel(coded) }),
+    epoch: epochField(epoch),
   });
 }
 
@@ -55,16 +57,18 @@ export function sizeOfParts(update: Update, paramCount: number): PartSizes {
 }
 
 export function encodeStatus(status: DeviceStatus): Uint8Array {
-  return binary(pb.DeviceStatusSchema, { ...status, protocol: PROTOCOL, modalities: [...status.modalities] });
+  const epoch = epochField(status.epoch);
+  return binary(pb.DeviceStatusSchema, { ...status, protocol: PROTOCOL, modalities: [...status.modalities], epoch });
 }
 
 export function encodeRoundPlan(plan: RoundPlan): Uint8Array {
-  const { spec, settings, maxUpdateBytes = 0, lateRounds = 0, ...rest } = plan;
+  const { spec, settings, maxUpdateBytes = 0, lateRounds = 0, epoch, ...rest } = plan;
   return binary(pb.RoundPlanSchema, {
     ...rest,
     lateRounds,
     maxUpdateBytes,
     protocol: PROTOCOL,
+    epoch: epochField(epoch),
     spec: create(pb.ModelSpecSchema, {
       modalities: spec.modalities.map((m) => create(pb.ModalitySpecSchema, { ...m, channels: [...m.channels] })),
       classes: [...spec.classes],
@@ -77,12 +81,13 @@ export function encodeRoundPlan(plan: RoundPlan): Uint8Array {
   });
 }
 
-/** Both retained broadcasts of one state; `about` says which round made it and for which shape. */
+/** Both retained broadcasts of one state; `about` says which round made it, in which epoch and for which shape. */
 export function encodeGlobal(
   state: GlobalState,
-  about: { readonly round: number; readonly shapeHash: number },
+  about: { readonly round: number; readonly shapeHash: number; readonly epoch?: Epoch },
 ): { model: Uint8Array; prototypes: Uint8Array } {
-  const head = { protocol: PROTOCOL, round: about.round, version: state.version, shapeHash: about.shapeHash };
+  const { round, shapeHash, epoch } = about;
+  const head = { protocol: PROTOCOL, round, version: state.version, shapeHash, epoch: epochField(epoch) };
   const { modalities, classes, dim, weight } = state.prototypes;
   return {
     model: binary(pb.GlobalModelSchema, {
@@ -107,11 +112,13 @@ export function encodeRoundClosed(closed: RoundClosed): Uint8Array {
     protocol: PROTOCOL,
     round: closed.round,
     accepted: closed.accepted.map((key) => create(pb.AcceptedKeySchema, key)),
+    epoch: epochField(closed.epoch),
   });
 }
 
 export function encodeReceipt(receipt: Receipt): Uint8Array {
-  return binary(pb.ReceiptSchema, { ...receipt, protocol: PROTOCOL, reason: receipt.reason ?? '' });
+  const { reason, epoch, ...rest } = receipt;
+  return binary(pb.ReceiptSchema, { ...rest, protocol: PROTOCOL, reason: reason ?? '', epoch: epochField(epoch) });
 }
 
 function binary<S extends DescMessage>(schema: S, fields: Omit<MessageShape<S>, '$typeName'>): Uint8Array {

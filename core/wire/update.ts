@@ -6,6 +6,7 @@ import type { ChannelSums } from '../qqr/normalization.ts';
 import type { Why } from '../qqr/quality.ts';
 import type { Quantized } from '../quant/affine.ts';
 import type { Coded } from '../quant/coded.ts';
+import type { Epoch } from './epoch.ts';
 
 export interface ModalityReport {
   /** Windows that had the modality. */
@@ -73,6 +74,8 @@ export interface Update {
   readonly model: readonly GroupDelta[];
   /** The same in fewer bytes, or null. */
   readonly coded: CodedModel | null;
+  /** Of the plan that it answers; left out: that did not say. */
+  readonly epoch?: Epoch;
 }
 
 /** Why the aggregator does not count an update. Closed: dashboards and counters enumerate it. */
@@ -81,6 +84,7 @@ export const REJECT_REASONS = [
   'malformed',
   'wrong-protocol',
   'wrong-device',
+  'wrong-epoch',
   'wrong-shape',
   'wrong-round',
   'wrong-version',

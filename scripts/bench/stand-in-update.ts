@@ -31,7 +31,7 @@ export function createUpdateMaker(): UpdateMaker {
 }
 
 function bodyFor(plan: RoundPlan): Omit<Update, 'device' | 'seq'> {
-  const { round, kind, modelVersion, spec, settings } = plan;
+  const { round, kind, modelVersion, spec, settings, epoch } = plan;
   const rng = createRng(`stand-in/${round}`);
   const values = (count: number, scale: number) => Float32Array.from({ length: count }, () => scale * rng.normal());
   const windows = settings.windowsPerRound;
@@ -43,6 +43,7 @@ function bodyFor(plan: RoundPlan): Omit<Update, 'device' | 'seq'> {
     online: { correct: windows >> 1, count: windows, lossSum: windows, overconfidence: 0 },
     modalities: spec.modalities.map((_, m) => report(m)),
     model: [],
+    ...(epoch !== undefined && { epoch }),
     coded: kind === 'statistics' ? null : { groups: paramLayout(spec).groups.map(({ group }) => group), ...codes() },
   };
 }

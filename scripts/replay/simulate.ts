@@ -71,7 +71,7 @@ export async function simulateFleet(
 
   for (let round = 0; round <= lastRound; round++) {
     const kind = round === 0 ? 'statistics' : 'training';
-    const about: RoundPlan = { round, kind, modelVersion: global.version, deadlineMs: 0, spec, settings };
+    const about: RoundPlan = { round, kind, modelVersion: global.version, deadlineMs: 0, spec, settings, epoch: EPOCH };
     const able = boards.filter((board) => isAble(board, about));
     if (able.length === 0) break;
     const works = kind === 'statistics' ? statistics(able, about, global) : train(able, about, global, network);
@@ -148,7 +148,7 @@ function train(boards: readonly SimulatedBoard[], plan: RoundPlan, global: Fleet
 function commit(
   board: SimulatedBoard,
   work: RoundWork,
-  { round, kind, modelVersion, spec, settings }: RoundPlan,
+  { round, kind, modelVersion, spec, settings, epoch = EPOCH }: RoundPlan,
 ): Update {
   const { windowsPerRound } = settings;
   if (kind === 'training') board.next += windowsPerRound;
@@ -166,6 +166,7 @@ function commit(
     windows,
     backlog,
     ended: backlog < windowsPerRound,
+    epoch,
     ...sent,
   };
 }
@@ -217,6 +218,9 @@ function meanEvaluation(all: readonly Evaluation[]): Evaluation {
     },
   };
 }
+
+/** Nothing follows from it; updates have the size that they have in the field. */
+const EPOCH = '0000000000000001';
 
 /** Messages that a board is sent in a round at QoS 1: model, prototypes, plan, receipt, who was counted. */
 const RECEIVED_PER_ROUND = 5;

@@ -5,6 +5,7 @@
  * All calls throw AppError `storage-failed` when the medium fails.
  */
 
+import type { Epoch } from '../../core/wire/epoch.ts';
 import type { RejectReason } from '../../core/wire/update.ts';
 import type { FleetState } from '../fleet-state.ts';
 import type { BoardReport, RoundRecord } from '../record.ts';
@@ -57,6 +58,8 @@ export interface CountedBoard {
 }
 
 export interface RoundStore {
+  /** The life that the store is in (`core/wire/epoch.ts`); another one only after it was closed and `beginNewEpoch` was called. */
+  epoch(): Epoch;
   /** The newest global state, or null in a new store. */
   global(): FleetState | null;
   /** Stores the state before the first round. */

@@ -56,6 +56,7 @@ export const SCHEMA_STEPS = [
   ALTER TABLE compact RENAME TO updates;
   CREATE INDEX late_updates ON updates (taken_in) WHERE taken_in IS NOT NULL;
   `,
+  'ALTER TABLE identity ADD COLUMN epoch TEXT;',
 ];
 
 /** Brings a file to the newest schema, in one transaction. Throws when it is of a newer program. */

@@ -10,8 +10,10 @@ import Database from 'better-sqlite3';
 import { AppError } from '../../core/base/errors.ts';
 import type { ModelSpec } from '../../core/model/spec.ts';
 import { shapeHash } from '../../core/model/spec.ts';
+import type { Epoch } from '../../core/wire/epoch.ts';
 import type { FleetState } from '../fleet-state.ts';
 import type { RoundRecord } from '../record.ts';
+import { drawEpoch } from './draw-epoch.ts';
 import type { GlobalRow } from './global-row.ts';
 import { globalFromRow, rowFromGlobal } from './global-row.ts';
 import { reportTables } from './report-tables.ts';
@@ -62,13 +64,14 @@ function opened(path: string, durability: Durability): Database.Database {
 
 function identify(db: Database.Database, path: string, hash: number): void {
   const known = db.prepare<[], { shape_hash: number }>('SELECT shape_hash FROM identity').get();
-  if (known === undefined) db.prepare('INSERT INTO identity VALUES (?)').run(hash);
+  if (known === undefined) db.prepare('INSERT INTO identity (shape_hash) VALUES (?)').run(hash);
   else if (known.shape_hash !== hash) {
     throw new AppError('shape-mismatch', 'the stored rounds belong to another model', {
       where: path,
       hint: 'Use the model settings of before, or another state folder.',
     });
   }
+  db.prepare('UPDATE identity SET epoch = ? WHERE epoch IS NULL').run(drawEpoch());
 }
 
 function storeOver(
@@ -96,7 +99,9 @@ function storeOver(
     sql.insertGlobal.run(rowFromGlobal(global));
     sql.forgetGlobals.run(KEPT_GLOBALS);
   };
+  const epoch = within(() => sql.epoch.get() as Epoch);
   return {
+    epoch: () => epoch,
     global: () => within(() => mapped(sql.newestGlobal.get(), (row) => globalFromRow(row, spec))),
     begin: (global) => inTransaction(() => insertGlobal(global)),
     openRound: () => within(() => mapped(sql.openRound.get(), (row) => JSON.parse(row.body))),
@@ -149,6 +154,7 @@ type Statements = ReturnType<typeof statements>;
 
 function statements(db: Database.Database) {
   return {
+    epoch: db.prepare<[], Epoch>('SELECT epoch FROM identity').pluck(),
     newestGlobal: db.prepare<[], GlobalRow>('SELECT * FROM globals ORDER BY generation DESC LIMIT 1'),
     insertGlobal: db.prepare<[GlobalRow]>(
       `INSERT INTO globals (version, params, averaged, first_moment, second_moment, moment_steps, temperature, prototype_values, prototype_weight, mean, std)

@@ -1,6 +1,8 @@
 /** Messages from the aggregator in any order and any number: the plan goes forward only, the halves of a version find each other. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { openAgentStore } from '../../agent/store/agent-store.ts';
+import { createEpochFollower } from '../../agent/sync/epoch-follower.ts';
 import { createReceiver, type Receiver } from '../../agent/sync/receiver.ts';
 import { silentLog } from '../../core/base/log.ts';
 import type { MessageHandler, Transport } from '../../core/link/transport.ts';
@@ -35,6 +37,7 @@ async function receiver(): Promise<{
     transport,
     topics: TOPICS,
     device: 'board',
+    epochs: createEpochFollower({ store: openAgentStore(':memory:'), onNew: ignore, log: silentLog }),
     log: silentLog,
     onNews: () => undefined,
     onReceipt: ignore,

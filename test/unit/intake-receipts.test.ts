@@ -41,6 +41,7 @@ function open(t: TestContext) {
     reply: (device, { verdict }) => void told.push(`${device} ${verdict}`),
     onCounted: () => undefined,
     onRefused: () => undefined,
+    onAhead: () => undefined,
     log: silentLog,
   });
   const { round, modelVersion } = BASE;

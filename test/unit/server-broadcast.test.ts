@@ -40,6 +40,7 @@ function scene() {
     transport,
     topics: TOPICS,
     shapeHash: shapeHash(TINY_SPEC),
+    epoch: 'e0c4'.repeat(4),
     clock,
     random,
     log: { ...silentLog, warn: (fields, message) => void warned.push({ message, ...fields }) },

@@ -199,7 +199,7 @@ test('on a full disk what was learned waits, and is stored after a later ingest,
     ...store,
     commitTraining(...args) {
       if (refusals-- > 0) throw new AppError('storage-full', 'no room');
-      store.commitTraining(...args);
+      return store.commitTraining(...args);
     },
   };
   const network = addingNetwork();

@@ -18,6 +18,10 @@
 //  - Weights are integers in sixteenths of a window: sums over a round are then exact, in any order (core/wire/limits.ts).
 //  - Words with a closed list of values are strings; a value that is not in the list is refused.
 //  - Device and fleet names: 1–64 of [A-Za-z0-9._-].
+//  - `epoch` names one life of the aggregator's database: rounds, versions and keys mean something within it only. 0: the
+//    sender does not say; then the receiver takes it for its own. (Programs of before epochs do not say.) A board that is told
+//    a plan of another epoch begins its rounds anew in that one, never to come back; receipts and closed rounds of another
+//    epoch say nothing to it, and an update of another epoch is refused. fixed64, so that an update has the same size in any.
 //
 // Field numbers are never used again for another meaning. 1 is `protocol` in every top-level message; numbers from 16 up
 // take two bytes of tag, so they are left to what is rare.
@@ -36,7 +40,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qqr.proto.
  */
 export const file_qqr: GenFile = /*@__PURE__*/
-  fileDesc("CglxcXIucHJvdG8SBnFxci52MSK0AgoGVXBkYXRlEhAKCHByb3RvY29sGAEgASgNEg4KBmRldmljZRgCIAEoCRINCgVyb3VuZBgDIAEoDRILCgNzZXEYBCABKA0SFQoNbW9kZWxfdmVyc2lvbhgFIAEoDRISCgpzaGFwZV9oYXNoGAYgASgHEg8KB3dpbmRvd3MYByABKA0SDwoHYmFja2xvZxgIIAEoDRINCgVlbmRlZBgJIAEoCBIeCgZvbmxpbmUYCiABKAsyDi5xcXIudjEuT25saW5lEioKCm1vZGFsaXRpZXMYCyADKAsyFi5xcXIudjEuTW9kYWxpdHlSZXBvcnQSIQoFbW9kZWwYDCADKAsyEi5xcXIudjEuR3JvdXBEZWx0YRIhCgVjb2RlZBgNIAEoCzISLnFxci52MS5Db2RlZE1vZGVsIlIKBk9ubGluZRIPCgdjb3JyZWN0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvc3Nfc3VtGAMgASgBEhYKDm92ZXJjb25maWRlbmNlGAQgASgRIqcBCg5Nb2RhbGl0eVJlcG9ydBIXCg93aW5kb3dzX3ByZXNlbnQYASABKA0SFAoMbWVhbl9xdWFsaXR5GAIgASgBEg4KBndlaWdodBgDIAEoDRImCgpwcm90b3R5cGVzGAQgASgLMhIucXFyLnYxLlByb3RvdHlwZXMSIQoEc3VtcxgFIAEoCzITLnFxci52MS5DaGFubmVsU3VtcxILCgN3aHkYBiABKAkiUQoKUHJvdG90eXBlcxIPCgdjbGFzc2VzGAEgAygNEg8KB3dlaWdodHMYAiADKA0SIQoGdmFsdWVzGAMgASgLMhEucXFyLnYxLlF1YW50aXplZCI+CgtDaGFubmVsU3VtcxINCgVjb3VudBgBIAEoDRILCgNzdW0YAiADKAESEwoLc3VtX3NxdWFyZXMYAyADKAEiPwoKR3JvdXBEZWx0YRINCgVncm91cBgBIAEoERIiCgd0ZW5zb3JzGAIgAygLMhEucXFyLnYxLlF1YW50aXplZCJDCglRdWFudGl6ZWQSDAoEYml0cxgBIAEoDRIKCgJsbxgCIAEoAhIMCgRzdGVwGAMgASgCEg4KBnBhY2tlZBgEIAEoDCJYCgpDb2RlZE1vZGVsEg4KBmdyb3VwcxgBIAMoERIMCgRiaXRzGAIgASgNEg4KBnNwYXJzZRgDIAEoCBIOCgZzY2FsZXMYBCABKAwSDAoEYm9keRgFIAEoDCJTCgxEZXZpY2VTdGF0dXMSEAoIcHJvdG9jb2wYASABKA0SDgoGZGV2aWNlGAIgASgJEg0KBXN0YXRlGAMgASgJEhIKCm1vZGFsaXRpZXMYBCADKAki3wEKCVJvdW5kUGxhbhIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRIMCgRraW5kGAMgASgJEhUKDW1vZGVsX3ZlcnNpb24YBCABKA0SEwoLZGVhZGxpbmVfbXMYBSABKA0SHwoEc3BlYxgGIAEoCzIRLnFxci52MS5Nb2RlbFNwZWMSJwoIc2V0dGluZ3MYByABKAsyFS5xcXIudjEuVHJhaW5TZXR0aW5ncxITCgtsYXRlX3JvdW5kcxgIIAEoDRIYChBtYXhfdXBkYXRlX2J5dGVzGAkgASgNIqUBCglNb2RlbFNwZWMSKAoKbW9kYWxpdGllcxgBIAMoCzIULnFxci52MS5Nb2RhbGl0eVNwZWMSDwoHY2xhc3NlcxgCIAMoCRIfCgRjb252GAMgAygLMhEucXFyLnYxLkNvbnZMYXllchIRCgllbWJlZGRpbmcYBCABKA0SDgoGaGlkZGVuGAUgASgNEhkKEXdpbmRvd19zdGF0aXN0aWNzGAYgASgIImUKDE1vZGFsaXR5U3BlYxIMCgRuYW1lGAEgASgJEgwKBHVuaXQYAiABKAkSEAoIY2hhbm5lbHMYAyADKAkSFgoOc2FtcGxlX3JhdGVfaHoYBCABKAESDwoHc2FtcGxlcxgFIAEoDSI8CglDb252TGF5ZXISDwoHZmlsdGVycxgBIAEoDRIOCgZrZXJuZWwYAiABKA0SDgoGc3RyaWRlGAMgASgNIqkFCg1UcmFpblNldHRpbmdzEhAKCHN0cmF0ZWd5GAEgASgJEhUKDWxlYXJuaW5nX3JhdGUYAiABKAESEwoLbG9jYWxfc3RlcHMYAyABKA0SGQoRd2luZG93c19wZXJfcm91bmQYBCABKA0SDAoEZmlsbBgFIAEoCRIYChBmaWxsX3RlbXBlcmF0dXJlGAYgASgBEhQKDGFsaWduX3dlaWdodBgHIAEoARIZChFhbGlnbl90ZW1wZXJhdHVyZRgIIAEoARIXCg9xdWFsaXR5X3dlaWdodHMYCSABKAgSGAoQbW9kYWxpdHlfd2VpZ2h0cxgKIAEoCBIXCg9zZW5kX3Byb3RvdHlwZXMYCyABKAgSFgoOcHJvdG90eXBlX2JpdHMYDCABKA0SEgoKbW9kZWxfYml0cxgNIAEoDRISCgphbGlnbl9sb3NzGA4gASgJEhcKD3Byb3hpbWFsX3dlaWdodBgPIAEoARIXCg9kcm9wX2luY29tcGxldGUYECABKAgSEwoLc2hhcmVfbW9kZWwYESABKAgSEgoKbW9kZWxfY29kZRgSIAEoCRIWCg5wcm90b3R5cGVfY29kZRgTIAEoCRITCgttb2RlbF9zaGFyZRgUIAEoARITCgttb2RlbF9ldmVyeRgVIAEoDRIXCg9yZWhlYXJzZV9mYXVsdHMYFiABKAESGAoQcmVoZWFyc2VfbWlzc2luZxgXIAEoARIXCg9ldmlkZW5jZV93ZWlnaHQYGCABKAESFQoNcHNldWRvX2xhYmVscxgZIAEoARITCgtnYXRlX3dlaWdodBgaIAEoARIWCg5wZXJzb25hbF9wcmlvchgbIAEoARITCgtzY2FsZV9wcmlvchgcIAEoARIYChByZWhlYXJzZV93ZWFyaW5nGB0gASgBIpABCgtHbG9iYWxNb2RlbBIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRIPCgd2ZXJzaW9uGAMgASgNEhIKCnNoYXBlX2hhc2gYBCABKAcSDgoGcGFyYW1zGAUgASgMEisKDW5vcm1hbGl6YXRpb24YBiADKAsyFC5xcXIudjEuQ2hhbm5lbFNjYWxlIikKDENoYW5uZWxTY2FsZRIMCgRtZWFuGAEgASgMEgsKA3N0ZBgCIAEoDCLAAQoQR2xvYmFsUHJvdG90eXBlcxIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRIPCgd2ZXJzaW9uGAMgASgNEhIKCnNoYXBlX2hhc2gYBCABKAcSEgoKbW9kYWxpdGllcxgFIAEoDRIPCgdjbGFzc2VzGAYgASgNEgsKA2RpbRgHIAEoDRIOCgZ2YWx1ZXMYCCABKAwSDwoHd2VpZ2h0cxgJIAEoDBITCgt0ZW1wZXJhdHVyZRgKIAEoASJVCgtSb3VuZENsb3NlZBIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRIlCghhY2NlcHRlZBgDIAMoCzITLnFxci52MS5BY2NlcHRlZEtleSI7CgtBY2NlcHRlZEtleRIOCgZkZXZpY2UYASABKAkSCwoDc2VxGAIgASgNEg8KB2xhdGVfYnkYAyABKA0iZwoHUmVjZWlwdBIQCghwcm90b2NvbBgBIAEoDRINCgVyb3VuZBgCIAEoDRILCgNzZXEYAyABKA0SDwoHdmVyZGljdBgEIAEoCRIOCgZyZWFzb24YBSABKAkSDQoFZmluYWwYBiABKAhiBnByb3RvMw");
+  fileDesc("CglxcXIucHJvdG8SBnFxci52MSLDAgoGVXBkYXRlEhAKCHByb3RvY29sGAEgASgNEg4KBmRldmljZRgCIAEoCRINCgVyb3VuZBgDIAEoDRILCgNzZXEYBCABKA0SFQoNbW9kZWxfdmVyc2lvbhgFIAEoDRISCgpzaGFwZV9oYXNoGAYgASgHEg8KB3dpbmRvd3MYByABKA0SDwoHYmFja2xvZxgIIAEoDRINCgVlbmRlZBgJIAEoCBIeCgZvbmxpbmUYCiABKAsyDi5xcXIudjEuT25saW5lEioKCm1vZGFsaXRpZXMYCyADKAsyFi5xcXIudjEuTW9kYWxpdHlSZXBvcnQSIQoFbW9kZWwYDCADKAsyEi5xcXIudjEuR3JvdXBEZWx0YRIhCgVjb2RlZBgNIAEoCzISLnFxci52MS5Db2RlZE1vZGVsEg0KBWVwb2NoGA4gASgGIlIKBk9ubGluZRIPCgdjb3JyZWN0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvc3Nfc3VtGAMgASgBEhYKDm92ZXJjb25maWRlbmNlGAQgASgRIqcBCg5Nb2RhbGl0eVJlcG9ydBIXCg93aW5kb3dzX3ByZXNlbnQYASABKA0SFAoMbWVhbl9xdWFsaXR5GAIgASgBEg4KBndlaWdodBgDIAEoDRImCgpwcm90b3R5cGVzGAQgASgLMhIucXFyLnYxLlByb3RvdHlwZXMSIQoEc3VtcxgFIAEoCzITLnFxci52MS5DaGFubmVsU3VtcxILCgN3aHkYBiABKAkiUQoKUHJvdG90eXBlcxIPCgdjbGFzc2VzGAEgAygNEg8KB3dlaWdodHMYAiADKA0SIQoGdmFsdWVzGAMgASgLMhEucXFyLnYxLlF1YW50aXplZCI+CgtDaGFubmVsU3VtcxINCgVjb3VudBgBIAEoDRILCgNzdW0YAiADKAESEwoLc3VtX3NxdWFyZXMYAyADKAEiPwoKR3JvdXBEZWx0YRINCgVncm91cBgBIAEoERIiCgd0ZW5zb3JzGAIgAygLMhEucXFyLnYxLlF1YW50aXplZCJDCglRdWFudGl6ZWQSDAoEYml0cxgBIAEoDRIKCgJsbxgCIAEoAhIMCgRzdGVwGAMgASgCEg4KBnBhY2tlZBgEIAEoDCJYCgpDb2RlZE1vZGVsEg4KBmdyb3VwcxgBIAMoERIMCgRiaXRzGAIgASgNEg4KBnNwYXJzZRgDIAEoCBIOCgZzY2FsZXMYBCABKAwSDAoEYm9keRgFIAEoDCKAAQoMRGV2aWNlU3RhdHVzEhAKCHByb3RvY29sGAEgASgNEg4KBmRldmljZRgCIAEoCRINCgVzdGF0ZRgDIAEoCRISCgptb2RhbGl0aWVzGAQgAygJEg0KBWVwb2NoGAUgASgGEhIKBXJvdW5kGAYgASgNSACIAQFCCAoGX3JvdW5kIu4BCglSb3VuZFBsYW4SEAoIcHJvdG9jb2wYASABKA0SDQoFcm91bmQYAiABKA0SDAoEa2luZBgDIAEoCRIVCg1tb2RlbF92ZXJzaW9uGAQgASgNEhMKC2RlYWRsaW5lX21zGAUgASgNEh8KBHNwZWMYBiABKAsyES5xcXIudjEuTW9kZWxTcGVjEicKCHNldHRpbmdzGAcgASgLMhUucXFyLnYxLlRyYWluU2V0dGluZ3MSEwoLbGF0ZV9yb3VuZHMYCCABKA0SGAoQbWF4X3VwZGF0ZV9ieXRlcxgJIAEoDRINCgVlcG9jaBgKIAEoBiKlAQoJTW9kZWxTcGVjEigKCm1vZGFsaXRpZXMYASADKAsyFC5xcXIudjEuTW9kYWxpdHlTcGVjEg8KB2NsYXNzZXMYAiADKAkSHwoEY29udhgDIAMoCzIRLnFxci52MS5Db252TGF5ZXISEQoJZW1iZWRkaW5nGAQgASgNEg4KBmhpZGRlbhgFIAEoDRIZChF3aW5kb3dfc3RhdGlzdGljcxgGIAEoCCJlCgxNb2RhbGl0eVNwZWMSDAoEbmFtZRgBIAEoCRIMCgR1bml0GAIgASgJEhAKCGNoYW5uZWxzGAMgAygJEhYKDnNhbXBsZV9yYXRlX2h6GAQgASgBEg8KB3NhbXBsZXMYBSABKA0iPAoJQ29udkxheWVyEg8KB2ZpbHRlcnMYASABKA0SDgoGa2VybmVsGAIgASgNEg4KBnN0cmlkZRgDIAEoDSKpBQoNVHJhaW5TZXR0aW5ncxIQCghzdHJhdGVneRgBIAEoCRIVCg1sZWFybmluZ19yYXRlGAIgASgBEhMKC2xvY2FsX3N0ZXBzGAMgASgNEhkKEXdpbmRvd3NfcGVyX3JvdW5kGAQgASgNEgwKBGZpbGwYBSABKAkSGAoQZmlsbF90ZW1wZXJhdHVyZRgGIAEoARIUCgxhbGlnbl93ZWlnaHQYByABKAESGQoRYWxpZ25fdGVtcGVyYXR1cmUYCCABKAESFwoPcXVhbGl0eV93ZWlnaHRzGAkgASgIEhgKEG1vZGFsaXR5X3dlaWdodHMYCiABKAgSFwoPc2VuZF9wcm90b3R5cGVzGAsgASgIEhYKDnByb3RvdHlwZV9iaXRzGAwgASgNEhIKCm1vZGVsX2JpdHMYDSABKA0SEgoKYWxpZ25fbG9zcxgOIAEoCRIXCg9wcm94aW1hbF93ZWlnaHQYDyABKAESFwoPZHJvcF9pbmNvbXBsZXRlGBAgASgIEhMKC3NoYXJlX21vZGVsGBEgASgIEhIKCm1vZGVsX2NvZGUYEiABKAkSFgoOcHJvdG90eXBlX2NvZGUYEyABKAkSEwoLbW9kZWxfc2hhcmUYFCABKAESEwoLbW9kZWxfZXZlcnkYFSABKA0SFwoPcmVoZWFyc2VfZmF1bHRzGBYgASgBEhgKEHJlaGVhcnNlX21pc3NpbmcYFyABKAESFwoPZXZpZGVuY2Vfd2VpZ2h0GBggASgBEhUKDXBzZXVkb19sYWJlbHMYGSABKAESEwoLZ2F0ZV93ZWlnaHQYGiABKAESFgoOcGVyc29uYWxfcHJpb3IYGyABKAESEwoLc2NhbGVfcHJpb3IYHCABKAESGAoQcmVoZWFyc2Vfd2VhcmluZxgdIAEoASKfAQoLR2xvYmFsTW9kZWwSEAoIcHJvdG9jb2wYASABKA0SDQoFcm91bmQYAiABKA0SDwoHdmVyc2lvbhgDIAEoDRISCgpzaGFwZV9oYXNoGAQgASgHEg4KBnBhcmFtcxgFIAEoDBIrCg1ub3JtYWxpemF0aW9uGAYgAygLMhQucXFyLnYxLkNoYW5uZWxTY2FsZRINCgVlcG9jaBgHIAEoBiIpCgxDaGFubmVsU2NhbGUSDAoEbWVhbhgBIAEoDBILCgNzdGQYAiABKAwizwEKEEdsb2JhbFByb3RvdHlwZXMSEAoIcHJvdG9jb2wYASABKA0SDQoFcm91bmQYAiABKA0SDwoHdmVyc2lvbhgDIAEoDRISCgpzaGFwZV9oYXNoGAQgASgHEhIKCm1vZGFsaXRpZXMYBSABKA0SDwoHY2xhc3NlcxgGIAEoDRILCgNkaW0YByABKA0SDgoGdmFsdWVzGAggASgMEg8KB3dlaWdodHMYCSABKAwSEwoLdGVtcGVyYXR1cmUYCiABKAESDQoFZXBvY2gYCyABKAYiZAoLUm91bmRDbG9zZWQSEAoIcHJvdG9jb2wYASABKA0SDQoFcm91bmQYAiABKA0SJQoIYWNjZXB0ZWQYAyADKAsyEy5xcXIudjEuQWNjZXB0ZWRLZXkSDQoFZXBvY2gYBCABKAYiOwoLQWNjZXB0ZWRLZXkSDgoGZGV2aWNlGAEgASgJEgsKA3NlcRgCIAEoDRIPCgdsYXRlX2J5GAMgASgNInYKB1JlY2VpcHQSEAoIcHJvdG9jb2wYASABKA0SDQoFcm91bmQYAiABKA0SCwoDc2VxGAMgASgNEg8KB3ZlcmRpY3QYBCABKAkSDgoGcmVhc29uGAUgASgJEg0KBWZpbmFsGAYgASgIEg0KBWVwb2NoGAcgASgGYgZwcm90bzM");
 
 /**
  * What a board learned in one round. Its identity is (round, device, seq); the aggregator counts each key once.
@@ -130,6 +134,13 @@ export type Update = Message<"qqr.v1.Update"> & {
    * @generated from field: qqr.v1.CodedModel coded = 13;
    */
   coded?: CodedModel | undefined;
+
+  /**
+   * That of the plan which it answers.
+   *
+   * @generated from field: fixed64 epoch = 14;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -453,6 +464,18 @@ export type DeviceStatus = Message<"qqr.v1.DeviceStatus"> & {
    * @generated from field: repeated string modalities = 4;
    */
   modalities: string[];
+
+  /**
+   * Where the board is: its epoch, and the newest round that it has an update of, absent before the first.
+   *
+   * @generated from field: fixed64 epoch = 5;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: optional uint32 round = 6;
+   */
+  round?: number | undefined;
 };
 
 /**
@@ -524,6 +547,11 @@ export type RoundPlan = Message<"qqr.v1.RoundPlan"> & {
    * @generated from field: uint32 max_update_bytes = 9;
    */
   maxUpdateBytes: number;
+
+  /**
+   * @generated from field: fixed64 epoch = 10;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -897,6 +925,11 @@ export type GlobalModel = Message<"qqr.v1.GlobalModel"> & {
    * @generated from field: repeated qqr.v1.ChannelScale normalization = 6;
    */
   normalization: ChannelScale[];
+
+  /**
+   * @generated from field: fixed64 epoch = 7;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -997,6 +1030,13 @@ export type GlobalPrototypes = Message<"qqr.v1.GlobalPrototypes"> & {
    * @generated from field: double temperature = 10;
    */
   temperature: number;
+
+  /**
+   * That of the model.
+   *
+   * @generated from field: fixed64 epoch = 11;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -1026,6 +1066,11 @@ export type RoundClosed = Message<"qqr.v1.RoundClosed"> & {
    * @generated from field: repeated qqr.v1.AcceptedKey accepted = 3;
    */
   accepted: AcceptedKey[];
+
+  /**
+   * @generated from field: fixed64 epoch = 4;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -1105,6 +1150,13 @@ export type Receipt = Message<"qqr.v1.Receipt"> & {
    * @generated from field: bool final = 6;
    */
   final: boolean;
+
+  /**
+   * The aggregator's, whatever the update's was.
+   *
+   * @generated from field: fixed64 epoch = 7;
+   */
+  epoch: bigint;
 };
 
 /**
