@@ -16,7 +16,7 @@ import type { Lifecycle } from '../../core/base/lifecycle.ts';
 import type { Log } from '../../core/base/log.ts';
 import type { BackoffOptions } from '../../core/base/retry.ts';
 import type { LastWill, Transport } from '../../core/link/transport.ts';
-import type { DeviceStatus } from '../../core/wire/downlink.ts';
+import type { DeviceStatus, RoundPlan } from '../../core/wire/downlink.ts';
 import { encodeStatus } from '../../core/wire/messages.ts';
 import type { Topics } from '../../core/wire/topics.ts';
 import type { AgentStore } from '../store/agent-store.ts';
@@ -127,10 +127,7 @@ export function createSession(parts: SessionParts): Session {
   return {
     finished: outcome.finished,
     classes: () => receiver.plan()?.spec.classes ?? null,
-    usableWindows() {
-      const plan = receiver.plan();
-      return plan === null ? null : store.countWindows(windowsFor(plan, store.checkpoint()?.cursor ?? -1));
-    },
+    usableWindows: () => usableIn(store, receiver.plan()),
     reconnects: watchdog.reconnects,
     async start(signal) {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
@@ -151,6 +148,10 @@ export function createSession(parts: SessionParts): Session {
       await announce(state, 1);
     },
   };
+}
+
+function usableIn(store: AgentStore, plan: RoundPlan | null): number | null {
+  return plan === null ? null : store.countWindows(windowsFor(plan, store.checkpoint()?.cursor ?? -1));
 }
 
 /** Trains what is asked for until there is nothing left to do. */
