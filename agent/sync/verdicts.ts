@@ -38,8 +38,8 @@ export function createVerdicts({ device, store, onLeft, log }: VerdictParts): Ve
   return {
     receipt(receipt) {
       const { round, seq, verdict, reason, final } = receipt;
-      const isKnown = () => store.outgoing().every((row) => row.round !== round || row.seq !== seq);
-      if (reason === 'wrong-epoch' && isKnown()) return; // it was sent before the board had heard of this epoch, and set aside since
+      const hasLeft = () => store.outgoing().every((row) => row.round !== round || row.seq !== seq);
+      if (reason === 'wrong-epoch' && hasLeft()) return; // it was sent before the board had heard of this epoch, and set aside since
       if (verdict === 'rejected') settle({ round, seq }, 'rejected', reason ?? 'malformed');
       else if (final) settle({ round, seq }, 'counted');
       else store.recordReceipt(receipt);

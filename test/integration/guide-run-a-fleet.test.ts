@@ -144,7 +144,7 @@ test('the guide works as written, from an authority to machines of their own', {
   const { folder, shell } = stage;
   const blocks = guideBlocks('run-a-fleet');
   const shellBlocks = blocks.filter(({ language }) => language === 'sh').map(({ text }) => text);
-  assert.equal(shellBlocks.length, 21, 'every block has its place below');
+  assert.equal(shellBlocks.length, 24, 'every block has its place below');
   let at = 0;
   const chapter = async (name: string, work: () => Promise<void>) => {
     const startMs = systemClock.nowMs();
@@ -228,6 +228,22 @@ test('the guide works as written, from an authority to machines of their own', {
   await chapter('the backup of a running fleet opens', async () => {
     assert.match(await next(), /"round": \d+/);
     assert.ok(existsSync(join(folder, 'backup/ca.key')));
+  });
+
+  await chapter('the backup is restored, and the board follows it', async () => {
+    const restored = Number((await state(stage, 'pi-1'))?.split(' ')[1]);
+    await eventually('a round that the backup does not have', async () =>
+      Number((await state(stage, 'pi-1'))?.split(' ')[1]) > restored ? true : null,
+    );
+    const run = withPorts(stage, shellBlocks.find((block) => block.startsWith('npx qqr server run')) as string);
+    await stage.terminals.get(run)?.stop();
+    const [, epoch, round] = /^epoch (\w{16}) begins with round (\d+)/m.exec(await next()) ?? [];
+    assert.ok(Number(round) > 0);
+    await next();
+    await eventually('pi-1 counted in the new epoch', async () =>
+      Number((await state(stage, 'pi-1'))?.split(' ')[1]) > Number(round) ? true : null,
+    );
+    assert.equal(await next(), `the aggregator has begun anew: so does this board\n${epoch}`);
   });
 
   await chapter('on machines of their own', async () => {
