@@ -130,3 +130,23 @@ test('settling interrupted at any call: in the outbox, or counted once', (t) => 
   });
   assert.ok(calls >= 4, `${calls} calls`);
 });
+
+test('entering another epoch interrupted at any call: in the one of before with all that waits, or in the new one with nothing', (t) => {
+  const base = temporaryPath(t);
+  const [before, after] = ['b'.repeat(16), 'a'.repeat(16)];
+  const calls = tryEveryCall((n) => `${base}-${n}`, {
+    prepare(store) {
+      store.adoptEpoch(before);
+      store.commitTraining(CHECKPOINT, { ...KEY, payload: Uint8Array.of(5), epoch: before }, [0]);
+    },
+    act: (store) => void store.adoptEpoch(after),
+    check(store, isDone) {
+      const { round, seq, cursor, residual } = store.checkpoint() ?? assert.fail();
+      const found = [store.epoch(), round, seq, cursor, residual.length, store.pending().length, store.settled()];
+      const settled = [{ outcome: 'set-aside', reason: 'other-epoch', count: 1 }];
+      assert.deepEqual(found, isDone ? [after, -1, 1, 1, 0, 0, settled] : [before, 1, 1, 1, 1, 1, []]);
+      assert.equal(store.windowUses().length, 1);
+    },
+  });
+  assert.ok(calls >= 8, `${calls} calls`);
+});

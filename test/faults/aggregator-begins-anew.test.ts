@@ -21,11 +21,12 @@ import { parseServerConfig, type ServerConfig } from '../../server/config.ts';
 import { type RunningServer, startServer, storePath } from '../../server/main.ts';
 import { beginNewEpoch } from '../../server/store/new-epoch.ts';
 import { answeringTrainer } from '../fixtures/delivery-fleet.ts';
-import { eventually } from '../fixtures/fake-fleet.ts';
 import { SMALL_MODEL } from '../fixtures/http-fleet.ts';
 import { freePort } from '../fixtures/tcp-port.ts';
 
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: 60_000 };
+const PATIENCE_MS = 15_000;
+const POLL_MS = 5;
 const MODALITIES = ['acc', 'gyr'];
 const FLEET = 'anew';
 const OTHER_EPOCH = [{ outcome: 'set-aside', reason: 'other-epoch', count: 1 }];
@@ -121,9 +122,8 @@ test(
     fleet.hold('a', 4);
     const boards = [await fleet.board('a'), await fleet.board('b')];
     await eventually(() => fleet.held('a') && fleet.has('b', 4));
-    const backup = `${fleet.stateDir}-backup`;
+    const backup = `${fleet.stateDir}-backup`; // in the folder that goes when the test ends
     cpSync(fleet.stateDir, backup, { recursive: true }); // round 4 is open, and has one update
-    t.after(() => rmSync(backup, { recursive: true, force: true }));
     fleet.release();
     fleet.hold('a', 9);
     fleet.hold('b', 9);
@@ -167,12 +167,20 @@ function keysWaiting({ device }: Board): string[] {
   return lastOutbox.get(device) ?? [];
 }
 
+/** Gives up, so that a failure ends: a test's own time limit leaves what it waits for waiting. */
+async function eventually(condition: () => boolean): Promise<void> {
+  for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
+    if (condition()) return;
+    await systemClock.sleep(POLL_MS);
+  }
+  assert.fail(`waited in vain: ${condition}`);
+}
+
 /** What waited when a board was stopped. */
 const lastOutbox = new Map<string, string[]>();
 
 async function startFleet(t: TestContext, { boards }: { readonly boards: number }) {
   const folder = mkdtempSync(join(tmpdir(), 'qqr-anew-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
   const stateDir = join(folder, 'server');
   const port = await freePort();
   const config: ServerConfig = parseServerConfig(
@@ -184,6 +192,7 @@ async function startFleet(t: TestContext, { boards }: { readonly boards: number 
     },
     'test',
   );
+  const gate = createGate();
   const errors: string[] = [];
   const log: Log = {
     debug: () => undefined,
@@ -199,9 +208,13 @@ async function startFleet(t: TestContext, { boards }: { readonly boards: number 
   const startServerAgain = async () => {
     server = await startServer({ config, clock: systemClock, log, evaluation: null });
   };
-  await startServerAgain();
-  t.after(stopServer);
-  const gate = createGate();
+  const running: Board[] = [];
+  t.after(async () => {
+    gate.release();
+    await Promise.all(running.map((board) => board.stop()));
+    await stopServer();
+    rmSync(folder, { recursive: true });
+  });
   const asked = <T>(sql: string): T[] => {
     const path = storePath(stateDir);
     if (!existsSync(path)) return [];
@@ -217,6 +230,7 @@ async function startFleet(t: TestContext, { boards }: { readonly boards: number 
       'SELECT round, device, seq FROM updates ORDER BY device, round',
     );
   const lastRound = () => asked<{ last: number | null }>('SELECT max(round) AS last FROM records')[0]?.last ?? -1;
+  await startServerAgain();
   return {
     stateDir,
     errors,
@@ -232,8 +246,12 @@ async function startFleet(t: TestContext, { boards }: { readonly boards: number 
       eventually(
         () => lastRound() >= round && all.every(({ store }) => store.outgoing().every((row) => row.round > round)),
       ),
-    board: (device: string) =>
-      startBoard(t, device, join(folder, `${device}.sqlite`), `mqtt://127.0.0.1:${port}`, gate.pass),
+    async board(device: string) {
+      const url = `mqtt://127.0.0.1:${port}`;
+      const board = await startBoard(device, join(folder, `${device}.sqlite`), url, gate.pass);
+      running.push(board);
+      return board;
+    },
   };
 }
 
@@ -257,7 +275,6 @@ function createGate() {
 }
 
 async function startBoard(
-  t: TestContext,
   device: string,
   path: string,
   url: string,
@@ -299,6 +316,5 @@ async function startBoard(
     );
     store.close();
   };
-  t.after(stop);
   return { device, store, warned, stop };
 }

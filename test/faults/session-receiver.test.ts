@@ -116,3 +116,30 @@ test('a refresh asks for the plan again, and for the global state only when the 
   await r.refresh();
   assert.deepEqual(subscriptions, [TOPICS.roundCurrent]);
 });
+
+test('a plan of another epoch is taken whatever its round, with the global state of that epoch, and none of one that was left', async () => {
+  const { receiver: r, deliver } = await receiver();
+  const [a, b] = ['a'.repeat(16), 'b'.repeat(16)] as const;
+  const say = (round: number, epoch: string) => {
+    const prototypes = emptyPrototypes(TINY_SPEC.modalities.length, TINY_SPEC.classes.length, TINY_SPEC.embedding);
+    const params = initParams(TINY_SPEC, epoch === a ? 1 : 2);
+    const state = { version: round, params, prototypes, temperature: 1, normalization: UNIT_SCALE };
+    const bytes = encodeGlobal(state, { round, shapeHash: shapeHash(TINY_SPEC), epoch });
+    deliver(TOPICS.globalModel, bytes.model);
+    deliver(TOPICS.globalPrototypes, bytes.prototypes);
+    return params;
+  };
+  const plan = (round: number, epoch: string) => {
+    deliver(TOPICS.roundCurrent, encodeRoundPlan({ ...planFor(round), epoch }));
+    const now = r.plan() ?? assert.fail();
+    return { at: [now.round, now.epoch], params: r.globalFor(now)?.params };
+  };
+  const ofA = say(1, a);
+  assert.deepEqual(plan(1, a), { at: [1, a], params: ofA });
+  assert.deepEqual(plan(0, a).at, [1, a], 'within an epoch never back');
+  const ofB = say(1, b);
+  assert.deepEqual(plan(1, a).params, ofA, 'the same version of another epoch is another model');
+  assert.deepEqual(plan(0, b), { at: [0, b], params: undefined });
+  assert.deepEqual(plan(1, b), { at: [1, b], params: ofB });
+  assert.deepEqual(plan(7, a).at, [1, b], 'what a broker kept of the one of before');
+});

@@ -243,7 +243,7 @@ test('the guide works as written, from an authority to machines of their own', {
     await eventually('pi-1 counted in the new epoch', async () =>
       Number((await state(stage, 'pi-1'))?.split(' ')[1]) > Number(round) ? true : null,
     );
-    assert.equal(await next(), `the aggregator has begun anew: so does this board\n${epoch}`);
+    assert.equal(await next(), `the aggregator has begun anew: so does this board\n${epoch}\n`);
   });
 
   await chapter('on machines of their own', async () => {

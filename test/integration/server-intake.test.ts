@@ -49,6 +49,7 @@ test('each fault of an update has its reason, a receipt, a counter, and does not
   }));
   const faults: [RejectReason, Update][] = [
     ['wrong-device', { ...good, device: 'a' }],
+    ['wrong-epoch', { ...good, epoch: '0123456789abcdef' }],
     ['wrong-shape', { ...good, shapeHash: good.shapeHash ^ 1 }],
     ['wrong-round', { ...good, round: 2 }],
     ['wrong-version', { ...good, modelVersion: 7 }],
@@ -61,7 +62,8 @@ test('each fault of an update has its reason, a receipt, a counter, and does not
   const counters: Record<string, number> = {};
   for (const [reason, update] of faults) {
     const receipt = await receiptFor(b, encodeUpdate(update));
-    assert.deepEqual(receipt, { round: update.round, seq: update.seq, verdict: 'rejected', reason, final: true });
+    const { round, seq } = update;
+    assert.deepEqual(receipt, { round, seq, verdict: 'rejected', reason, final: true, epoch: plan.epoch });
     counters[reason] = (counters[reason] ?? 0) + 1;
   }
   // What cannot be read names no key, so that there is nothing to send a receipt for.
@@ -80,9 +82,23 @@ test('an update is counted once however often it comes, and a second one of the 
   const { fleet, a, b, plan } = await inRoundOne(t);
   const mine = answerTo(plan, 'a');
   const again = await receiptFor(a, encodeUpdate(mine));
-  assert.deepEqual(again, { round: 1, seq: mine.seq, verdict: 'duplicate', reason: null, final: false });
+  assert.deepEqual(again, {
+    round: 1,
+    seq: mine.seq,
+    verdict: 'duplicate',
+    reason: null,
+    final: false,
+    epoch: plan.epoch,
+  });
   const other = await receiptFor(a, encodeUpdate({ ...mine, seq: 99 }));
-  assert.deepEqual(other, { round: 1, seq: 99, verdict: 'rejected', reason: 'wrong-round', final: true });
+  assert.deepEqual(other, {
+    round: 1,
+    seq: 99,
+    verdict: 'rejected',
+    reason: 'wrong-round',
+    final: true,
+    epoch: plan.epoch,
+  });
   await receiptFor(b, encodeUpdate(answerTo(plan, 'b')));
   await fleet.aggregator().finished;
   assert.deepEqual(
@@ -103,9 +119,16 @@ test('after its round has closed a counted update is a final duplicate and any o
   await fleet.aggregator().finished;
   const counted = answerTo(plan, 'a');
   const again = await receiptFor(a, encodeUpdate(counted));
-  assert.deepEqual(again, { round: 1, seq: counted.seq, verdict: 'duplicate', reason: null, final: true });
+  assert.deepEqual(again, {
+    round: 1,
+    seq: counted.seq,
+    verdict: 'duplicate',
+    reason: null,
+    final: true,
+    epoch: plan.epoch,
+  });
   const late = await receiptFor(a, encodeUpdate({ ...counted, seq: 50 }));
-  assert.deepEqual(late, { round: 1, seq: 50, verdict: 'rejected', reason: 'late', final: true });
+  assert.deepEqual(late, { round: 1, seq: 50, verdict: 'rejected', reason: 'late', final: true, epoch: plan.epoch });
   assert.equal(fleet.store().rejections(1)['late'], 1);
   assert.equal(fleet.records[1]?.rejected['late'], undefined);
 });

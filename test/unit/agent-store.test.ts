@@ -251,3 +251,37 @@ test('a folder that does not exist: storage-failed with the path and a hint', ()
       error instanceof AppError && error.code === 'storage-failed' && error.where === path && error.hint !== undefined,
   );
 });
+
+test('a board enters each epoch once, and takes nothing that was made in another', (t) => {
+  const store = openAgentStore(temporaryPath(t));
+  t.after(() => store.close());
+  const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(16)) as [string, string, string];
+  const commit = (seq: number, epoch?: string) =>
+    store.commitTraining(checkpointAt(seq, seq), { round: seq, seq, payload: Uint8Array.of(seq), epoch }, [seq]);
+  assert.equal(store.epoch(), null);
+  assert.equal(commit(1), 'committed'); // by an aggregator that does not say
+  assert.deepEqual(store.adoptEpoch(a), { kind: 'first' });
+  assert.deepEqual([store.checkpoint()?.round, store.pending().length], [1, 1], 'it goes on as it was');
+  assert.equal(commit(2, b), 'other-epoch');
+  assert.deepEqual([store.checkpoint()?.round, store.pending().length, store.windowUses().length], [1, 1, 1]);
+  assert.equal(commit(2, a), 'committed');
+  const aside = [
+    { round: 1, seq: 1 },
+    { round: 2, seq: 2 },
+  ];
+  assert.deepEqual(store.adoptEpoch(b), { kind: 'new', from: a, aside });
+  assert.deepEqual(store.adoptEpoch(b), { kind: 'kept' });
+  assert.deepEqual(store.adoptEpoch(a), { kind: 'left' });
+  assert.equal(store.epoch(), b);
+  const { round, seq, cursor } = store.checkpoint() ?? assert.fail();
+  assert.deepEqual([round, seq, cursor], [-1, 3, 2]);
+  assert.deepEqual(store.settled(), [{ outcome: 'set-aside', reason: 'other-epoch', count: 2 }]);
+  assert.deepEqual(
+    store.quarantined().map(({ reason, payload }) => [reason, ...payload]),
+    [
+      ['other-epoch', 1],
+      ['other-epoch', 2],
+    ],
+  );
+  assert.deepEqual(store.adoptEpoch(c), { kind: 'new', from: b, aside: [] });
+});

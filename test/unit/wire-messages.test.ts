@@ -289,3 +289,35 @@ test('a status survives the wire and is believed on its own topic only', () => {
     assertRefused(decodeStatus(encodeStatus(status), 'pi-2'), 'wrong-device', 'foreign topic');
   }
 });
+
+test('an epoch survives the wire in every message, takes the same bytes whatever it is, and nothing where it is not said', () => {
+  const update = sampleUpdate();
+  const sizes = ['0000000000000001', 'ffffffffffffffff'].map((epoch) => {
+    const state = { version: 1, params: new Float32Array(1), prototypes: emptyPrototypes(1, 1, 1), temperature: 1 };
+    const { model, prototypes } = encodeGlobal({ ...state, normalization: null }, { round: 1, shapeHash: 2, epoch });
+    const receipt = { round: 1, seq: 2, verdict: 'accepted', reason: null, final: true, epoch } as const;
+    const status = { device: 'pi', state: 'online', modalities: [], epoch, round: 0 } as const;
+    const said = { ...update, epoch };
+    assert.deepEqual(taken(decodeUpdate(encodeUpdate(said), expectationOf(said, SAMPLE_SPEC, { epoch }))), said);
+    assert.deepEqual(taken(decodeRoundPlan(encodeRoundPlan({ ...PLAN, epoch }))), { ...PLAN, epoch });
+    const closed = { round: 1, accepted: [], epoch };
+    assert.deepEqual(taken(decodeRoundClosed(encodeRoundClosed(closed))), closed);
+    assert.deepEqual(taken(decodeReceipt(encodeReceipt(receipt))), receipt);
+    assert.deepEqual(taken(decodeStatus(encodeStatus(status), 'pi')), status);
+    assert.equal(taken(decodeGlobalModel(model)).epoch, epoch);
+    assert.equal(taken(decodeGlobalPrototypes(prototypes)).epoch, epoch);
+    return encodeUpdate(said).length;
+  });
+  const bare = encodeUpdate(update).length;
+  assert.deepEqual(sizes, [bare + 9, bare + 9]);
+});
+
+test('an update of another epoch is refused before anything else of it is looked at; one that does not say is taken', () => {
+  const update = { ...sampleUpdate(), epoch: '00000000000000aa' };
+  const expect = expectationOf(update, SAMPLE_SPEC, { epoch: '00000000000000bb' });
+  for (const change of [{}, { shapeHash: 1 }, { round: 99 }])
+    assertRefused(decodeUpdate(encodeUpdate({ ...update, ...change }), expect), 'wrong-epoch', JSON.stringify(change));
+  assertRefused(decodeUpdate(encodeUpdate({ ...update, device: 'x' }), expect), 'wrong-device', 'another device');
+  const { epoch, ...silent } = update;
+  assert.ok(decodeUpdate(encodeUpdate(silent), expect).ok, epoch);
+});
