@@ -10,13 +10,15 @@ import { initParams } from '../../core/model/params.ts';
 import { shapeHash } from '../../core/model/spec.ts';
 import type { Normalization } from '../../core/qqr/normalization.ts';
 import { emptyPrototypes } from '../../core/qqr/prototype.ts';
-import { encodeGlobal, encodeRoundPlan } from '../../core/wire/messages.ts';
+import { encodeGlobal, encodeReceipt, encodeRoundClosed, encodeRoundPlan } from '../../core/wire/messages.ts';
 import { planFor, TINY_SPEC, TOPICS, UNIT_SCALE } from '../fixtures/fake-fleet.ts';
 
 async function receiver(): Promise<{
   receiver: Receiver;
   deliver: (topic: string, payload: Uint8Array) => void;
   subscriptions: string[];
+  /** Verdicts on updates. */
+  heard: string[];
 }> {
   const handlers = new Map<string, MessageHandler>();
   const subscriptions: string[] = [];
@@ -33,6 +35,7 @@ async function receiver(): Promise<{
     },
   };
   const ignore = () => undefined;
+  const heard: string[] = [];
   const made = createReceiver({
     transport,
     topics: TOPICS,
@@ -40,8 +43,8 @@ async function receiver(): Promise<{
     epochs: createEpochFollower({ store: openAgentStore(':memory:'), onNew: ignore, log: silentLog }),
     log: silentLog,
     onNews: () => undefined,
-    onReceipt: ignore,
-    onClosed: ignore,
+    onReceipt: ({ seq }) => void heard.push(`receipt ${seq}`),
+    onClosed: ({ round }) => void heard.push(`closed ${round}`),
     onChange: ignore,
   });
   await made.subscribe();
@@ -50,6 +53,7 @@ async function receiver(): Promise<{
     receiver: made,
     deliver: (topic, payload) => void handlers.get(topic)?.({ topic, payload, retained: true }),
     subscriptions,
+    heard,
   };
 }
 
@@ -142,4 +146,24 @@ test('a plan of another epoch is taken whatever its round, with the global state
   assert.deepEqual(plan(0, b), { at: [0, b], params: undefined });
   assert.deepEqual(plan(1, b), { at: [1, b], params: ofB });
   assert.deepEqual(plan(7, a).at, [1, b], 'what a broker kept of the one of before');
+});
+
+test('what is said of updates in another epoch is passed over, and what says no epoch is heard', async () => {
+  const { deliver, heard } = await receiver();
+  const [a, b] = ['a'.repeat(16), 'b'.repeat(16)];
+  const say = (n: number, epoch?: string) => {
+    const of = epoch === undefined ? {} : { epoch };
+    const receipt = { round: n, seq: n, verdict: 'accepted', reason: null, final: true } as const;
+    deliver(TOPICS.receipt('board'), encodeReceipt({ ...receipt, ...of }));
+    deliver(TOPICS.roundClosed, encodeRoundClosed({ round: n, accepted: [], ...of }));
+  };
+  say(1, b); // before the board is in any
+  deliver(TOPICS.roundCurrent, encodeRoundPlan({ ...planFor(1), epoch: a as string }));
+  say(2, b);
+  say(3, a);
+  say(4);
+  assert.deepEqual(
+    heard,
+    [1, 3, 4].flatMap((n) => [`receipt ${n}`, `closed ${n}`]),
+  );
 });

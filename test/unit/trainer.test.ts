@@ -228,3 +228,29 @@ test('on a full disk what was learned waits, and is stored after a later ingest,
   await assert.rejects(next, { code: 'storage-full' });
   store.close();
 });
+
+test('what is learned while the aggregator begins anew is dropped, and the same windows are learned from in the new epoch', async (t) => {
+  const [before, after] = ['b'.repeat(16), 'a'.repeat(16)] as const;
+  const network = addingNetwork();
+  let isAnew = false;
+  const interrupted: Network = {
+    ...network,
+    train(input) {
+      if (!isAnew) store.adoptEpoch(after); // as the agent does, while its learner is at work
+      isAnew = true;
+      return network.train(input);
+    },
+  };
+  const { store, trainer } = trainerOn(temporaryPath(t), MODALITIES, Promise.resolve(interrupted));
+  store.adoptEpoch(before);
+  const signal = new AbortController().signal;
+  assert.equal(await trainer.runRound({ ...PLAN, epoch: before }, GLOBAL, signal), 'other-epoch');
+  assert.deepEqual([store.checkpoint(), store.pending(), store.windowUses()], [null, [], []]);
+  assert.equal(await trainer.runRound({ ...PLAN, epoch: after }, GLOBAL, signal), 'committed');
+  assert.equal(store.pending().length, 1);
+  store.adoptEpoch('c'.repeat(16));
+  assert.equal(await trainer.runRound({ ...PLAN, round: 1, epoch: 'c'.repeat(16) }, GLOBAL, signal), 'committed');
+  const { round, seq } = store.checkpoint() ?? assert.fail();
+  assert.deepEqual([round, seq, store.windowUses().length], [1, 2, 2 * B]);
+  store.close();
+});
