@@ -135,6 +135,31 @@ test('accepted and its round open: not sent again; when the fleet moves on witho
   assert.deepEqual(store.settled(), [{ outcome: 'counted', reason: '', count: 1 }]);
 });
 
+test('after the aggregator has begun anew an accepted update of an early round waits for its closing, as one of the first life did', async (t) => {
+  const { store, clock, publisher, sent, start } = scene(t, () => 1);
+  store.adoptEpoch('b'.repeat(16));
+  commit(store, 7);
+  publisher.atRound(7, { lateRounds: 3 });
+  start();
+  await clock.advance(10);
+  const adoption = store.adoptEpoch('a'.repeat(16)) ?? assert.fail();
+  assert.ok(adoption.kind === 'new');
+  publisher.beginAnew(adoption.aside);
+  await clock.advance(10_000_000);
+  assert.equal(sent.length, 1, 'what was set aside is not sent');
+  const empty = new Float32Array(0);
+  const checkpoint = { round: 2, cursor: 8, seq: 8, modelVersion: 0, params: empty, residual: empty };
+  store.commitTraining(checkpoint, { round: 2, seq: 8, payload: Uint8Array.of(2) }, [8]);
+  publisher.atRound(2);
+  await clock.advance(10);
+  publisher.onReceipt({ ...receipt(2), seq: 8 });
+  await clock.advance(10_000_000);
+  assert.deepEqual(
+    sent.map(({ payload }) => payload),
+    [7, 2],
+  );
+});
+
 test('a rejection settles with its reason; a second one changes nothing', async (t) => {
   const { store, publisher } = scene(t, () => 1);
   commit(store, 1);

@@ -18,10 +18,9 @@
 //  - Weights are integers in sixteenths of a window: sums over a round are then exact, in any order (core/wire/limits.ts).
 //  - Words with a closed list of values are strings; a value that is not in the list is refused.
 //  - Device and fleet names: 1–64 of [A-Za-z0-9._-].
-//  - `epoch` names one life of the aggregator's database: rounds, versions and keys mean something within it only. 0: the
-//    sender does not say; then the receiver takes it for its own. (Programs of before epochs do not say.) A board that is told
-//    a plan of another epoch begins its rounds anew in that one, never to come back; receipts and closed rounds of another
-//    epoch say nothing to it, and an update of another epoch is refused. fixed64, so that an update has the same size in any.
+//  - `epoch` names one life of the aggregator's database; rounds, versions and keys belong to one. 0: not said, taken for the receiver's own.
+//    Boards begin anew at a plan of another, never to come back, and pass over its receipts and closed rounds; the aggregator refuses
+//    updates of another. fixed64, so that an update has the same size in any.
 //
 // Field numbers are never used again for another meaning. 1 is `protocol` in every top-level message; numbers from 16 up
 // take two bytes of tag, so they are left to what is rare.
