@@ -30,6 +30,12 @@ test('the bytes of a fixed update', () => {
   assert.deepEqual(hex.match(/.{1,100}/g), TINY_UPDATE);
 });
 
+test('an epoch is the last field, 64 bits from the least byte on', () => {
+  const update = sampleUpdate({ spec: TINY_SPEC });
+  const hex = Buffer.from(encodeUpdate({ ...update, epoch: '0123456789abcdef' })).toString('hex');
+  assert.equal(hex, `${TINY_UPDATE.join('')}71efcdab8967452301`);
+});
+
 test('the bytes of full-size updates, by hash', () => {
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
   assert.equal(digest(encodeUpdate(sampleUpdate({ spec: FIRST_SPEC }))), '438813d77c3435e7');

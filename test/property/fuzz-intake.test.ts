@@ -33,7 +33,7 @@ import { REJECT_REASONS, type Update } from '../../core/wire/update.ts';
 import { firstGlobal } from '../../server/next-global.ts';
 import { createStrategy } from '../../server/strategies/registry.ts';
 import { corpusEntries, corpusOf } from '../fixtures/corpus.ts';
-import { createFuzzedAggregator, FUZZED, type FuzzedAggregator } from '../fixtures/fuzzed-aggregator.ts';
+import { createFuzzedAggregator, FUZZED, FUZZED_EPOCH, type FuzzedAggregator } from '../fixtures/fuzzed-aggregator.ts';
 import { BOARD, createFuzzedBoard, DOWNLINKS, type FuzzedBoard } from '../fixtures/fuzzed-board.ts';
 import { mutateFrame, pick } from '../fixtures/mutate-frame.ts';
 import {
@@ -100,6 +100,7 @@ function updateMessage(aggregator: FuzzedAggregator, rng: Rng): { topic: string;
     round,
     seq: rng.int(4),
     modelVersion: version,
+    ...pick([{}, ...Array(18).fill({ epoch: FUZZED_EPOCH }), { epoch: '0f'.repeat(8) }], rng),
   };
   const update = { ...pick(UPDATES, rng), ...named };
   const topic = rng.int(25) === 0 ? pick(ODD_TOPICS, rng) : FUZZED.up(device);
@@ -258,7 +259,7 @@ test('rubbish on every topic is counted right or refused with a reason, and does
 const DECODERS: Readonly<
   Record<string, (frame: Uint8Array) => { readonly ok: true } | { readonly ok: false; readonly reason: string }>
 > = {
-  update: (frame) => decodeUpdate(frame, expectationOf(UPDATES[0] as Update, TINY_SPEC)),
+  update: (frame) => decodeUpdate(frame, expectationOf(UPDATES[0] as Update, TINY_SPEC, { epoch: FUZZED_EPOCH })),
   plan: (frame) => decodeRoundPlan(frame),
   closed: (frame) => decodeRoundClosed(frame),
   model: (frame) => decodeGlobalModel(frame),
