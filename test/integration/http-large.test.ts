@@ -165,7 +165,7 @@ test('100,000 rounds of an older store: carried over, and pages and curves stay 
     const db = new Database(path);
     for (const table of ['round_facts', 'round_values', 'reports', 'board_totals', 'payloads'])
       db.exec(`DROP TABLE ${table}`);
-    db.exec('ALTER TABLE updates ADD COLUMN payload BLOB');
+    db.exec('ALTER TABLE updates ADD COLUMN payload BLOB; ALTER TABLE identity DROP COLUMN epoch');
     db.pragma('user_version = 4'); // the schema before these tables
     const [record, update] = [
       db.prepare('INSERT INTO records VALUES (?, ?)'),
