@@ -117,6 +117,21 @@ test('the pause is jittered in full: with the least draw only the wait for the r
   );
 });
 
+test('receipts that take long are waited for longer', async (t) => {
+  const { store, clock, publisher, sent, start } = scene(t, () => 0);
+  commit(store, 1);
+  start();
+  await clock.advance(900);
+  publisher.onReceipt(receipt(1, { final: true }));
+  commit(store, 2);
+  publisher.wake();
+  await clock.advance(3000);
+  assert.deepEqual(
+    sent.map(({ atMs }) => atMs),
+    [0, 900, 900 + 900 + 4 * 450], // RFC 6298: of one delay, half of it is the variation
+  );
+});
+
 test('accepted and its round open: not sent again; when the fleet moves on without a word: sent again', async (t) => {
   const { store, clock, publisher, sent, start } = scene(t, () => 1);
   commit(store, 1);

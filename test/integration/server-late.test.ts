@@ -123,6 +123,32 @@ test('an update that is too many rounds late is refused, and so is every late on
   }
 });
 
+test('a board that has ended is not asked again for what it sent before', async (t) => {
+  const fleet = createFleet(t, { config: { minBoards: 3, maxRounds: 5, quorum: 0.6, lateRounds: 2 } });
+  await fleet.startAggregator();
+  const slow = fleet.board('slow', { answer: () => null });
+  const others = ['a', 'b'].map((name) =>
+    fleet.board(name, { answer: (plan) => (plan.round < 2 ? encodeUpdate(answerTo(plan, name)) : null) }),
+  );
+  const othersAnswer = async (round: number) => {
+    for (const [i, board] of others.entries()) {
+      await board.until(({ plans }) => plans.at(-1)?.round === round);
+      await board.send(encodeUpdate(answerTo(planIn(board, round), 'ab'[i] as string)));
+    }
+    await slow.until(({ plans }) => plans.at(-1)?.round === round + 1);
+  };
+  await slow.start();
+  for (const board of others) await board.start();
+  await slow.until(({ plans }) => plans.at(-1)?.round === 2);
+  assert.equal((await receiptFor(slow, answerTo(planIn(slow, 2), 'slow', true))).verdict, 'accepted');
+  await othersAnswer(2);
+  assert.deepEqual(fleet.store().openRound()?.asked, ['a', 'b']);
+  assert.equal((await receiptFor(slow, answerTo(planIn(slow, 1), 'slow'))).verdict, 'accepted');
+  await othersAnswer(3);
+  assert.deepEqual(fleet.records[3]?.late, [{ device: 'slow', round: 1 }]);
+  assert.deepEqual(fleet.store().openRound()?.asked, ['a', 'b']);
+});
+
 test('late, doubled, out of order, and an aggregator that restarts: every key is counted once or refused', async (t) => {
   const rounds = 12;
   const names = ['a', 'b', 'c', 'd', 'e'];
